@@ -1,0 +1,123 @@
+//! Builds everything from the settings and connects it; the only place that does.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::cache::EntityCache;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::graph::Loaders;
+use crate::http;
+use crate::operation::Operations;
+use crate::upstream::{Account, Client, Policy, Ttls, Upstream};
+
+/// What an open gateway lets every caller do.
+const ALL_SCOPES: [&str; 2] = ["contacts.readonly", "contacts.write"];
+
+/// The gateway.
+pub struct App {
+    accounts: Vec<Arc<Account>>,
+    open_scopes: Arc<[Box<str>]>,
+    loaders: Loaders,
+    upstream: Upstream,
+    operations: Operations,
+    request_timeout: Duration,
+    body_limit: usize,
+    draining: AtomicBool,
+}
+
+impl App {
+    /// `clock`: the time that caches go by.
+    pub fn new(config: &Config, clock: Clock) -> anyhow::Result<Self> {
+        let accounts = config.locations.iter().map(|location| {
+            Arc::new(Account::new(
+                &location.id,
+                location.name.as_deref(),
+                location.timezone.clone(),
+                location.token.clone(),
+                config.upstream_concurrency,
+            ))
+        });
+        let client = Client::new(config.upstream_url.clone(), config.upstream_timeout, config.upstream_concurrency)
+            .context("the HTTP client could not be made")?;
+        let ttls = Ttls {
+            contact: config.ttl_contact,
+            tasks: config.ttl_tasks,
+            notes: config.ttl_notes,
+            appointments: config.ttl_appointments,
+            pages: config.ttl_pages,
+        };
+        let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
+        let upstream = Upstream::new(client, EntityCache::new(config.cache_size, clock), retry, ttls);
+        Ok(Self {
+            accounts: accounts.collect(),
+            open_scopes: ALL_SCOPES.into_iter().map(Into::into).collect(),
+            loaders: Loaders::new(upstream.clone()),
+            upstream,
+            operations: Operations::new(config.document_cache_size)?,
+            request_timeout: config.request_timeout,
+            body_limit: config.body_limit,
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        http::serve(self, listener, stop).await
+    }
+
+    /// The locations that are served.
+    pub fn accounts(&self) -> &[Arc<Account>] {
+        &self.accounts
+    }
+
+    /// What every caller may do while nobody has to say who they are.
+    pub fn open_scopes(&self) -> Arc<[Box<str>]> {
+        self.open_scopes.clone()
+    }
+
+    /// The way to load things.
+    pub fn loaders(&self) -> Loaders {
+        self.loaders.clone()
+    }
+
+    /// The upstream with its cache.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// What runs operations.
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// When the time of a request that begins now is over.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.request_timeout
+    }
+
+    /// Largest request body, in bytes.
+    pub fn body_limit(&self) -> usize {
+        self.body_limit
+    }
+
+    /// Whether the gateway is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the gateway is about to end.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,239 @@
+//! One reading per key at a time, shared by all who want it.
+//!
+//! A flight runs in a task of its own: whoever started it may go, and it goes on for those who joined. When the
+//! last one who waits has gone, it is stopped. A flight that began before its value was forgotten is not
+//! joined any more; a newer one takes its place.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use futures_util::FutureExt;
+use futures_util::future::Shared;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::epochs::{Epoch, Epochs};
+use super::key::EntityKey;
+
+/// A share in a flight. Dropping the last share stops it.
+pub struct Flight<T: Clone> {
+    result: Shared<oneshot::Receiver<T>>,
+    _keep: Arc<Keep>,
+}
+
+// By hand: a share can be cloned whether or not the receiver can.
+impl<T: Clone> Clone for Flight<T> {
+    fn clone(&self) -> Self {
+        Self { result: self.result.clone(), _keep: self._keep.clone() }
+    }
+}
+
+impl<T: Clone> Flight<T> {
+    /// What the reading brought; `None` if it ended without a result, which only a panic can make happen.
+    pub async fn landed(self) -> Option<T> {
+        self.result.clone().await.ok()
+    }
+}
+
+struct Keep(AbortHandle);
+
+impl Drop for Keep {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Aloft<T: Clone> {
+    number: u64,
+    as_of: Epoch,
+    result: Shared<oneshot::Receiver<T>>,
+    keep: Weak<Keep>,
+}
+
+struct Board<T: Clone> {
+    aloft: HashMap<EntityKey, Aloft<T>>,
+    next: u64,
+}
+
+/// The flights that are under way.
+pub struct Flights<T: Clone> {
+    board: Arc<Mutex<Board<T>>>,
+}
+
+impl<T: Clone> Default for Flights<T> {
+    fn default() -> Self {
+        let board = Board { aloft: HashMap::new(), next: 0 };
+        Self { board: Arc::new(Mutex::new(board)) }
+    }
+}
+
+/// How a share came about.
+pub enum Joined<T: Clone, V> {
+    /// The value turned out to be there already.
+    Known(V),
+    /// Somebody was reading it.
+    Shared(Flight<T>),
+    /// This caller started the reading.
+    Started(Flight<T>),
+}
+
+impl<T: Clone + Send + Sync + 'static> Flights<T> {
+    /// Joins the flight for `key`, or starts one with `reading`.
+    ///
+    /// `known` is asked again while nobody can land or start: a value that arrived between the caller's own
+    /// look and now is not read twice. `reading` gets the epoch at which it begins, and must have stored what
+    /// it read when it returns.
+    pub fn join<V, R>(
+        &self,
+        key: &EntityKey,
+        epochs: &Epochs,
+        known: impl FnOnce() -> Option<V>,
+        reading: impl FnOnce(Epoch) -> R,
+    ) -> Joined<T, V>
+    where
+        R: Future<Output = T> + Send + 'static,
+    {
+        let mut board = lock(&self.board);
+        if let Some(value) = known() {
+            return Joined::Known(value);
+        }
+        if let Some(aloft) = board.aloft.get(key)
+            && epochs.holds(key.tag(), aloft.as_of)
+            && let Some(keep) = aloft.keep.upgrade()
+        {
+            return Joined::Shared(Flight { result: aloft.result.clone(), _keep: keep });
+        }
+        board.next += 1;
+        let (number, as_of) = (board.next, epochs.now());
+        let (send, receive) = oneshot::channel();
+        let off_board = OffBoard { board: self.board.clone(), key: key.clone(), number };
+        let reading = reading(as_of);
+        let task = tokio::spawn(async move {
+            let read = reading.await;
+            drop(off_board);
+            // Nobody may be waiting any more.
+            let _ = send.send(read);
+        });
+        let keep = Arc::new(Keep(task.abort_handle()));
+        let result = receive.shared();
+        let aloft = Aloft { number, as_of, result: result.clone(), keep: Arc::downgrade(&keep) };
+        board.aloft.insert(key.clone(), aloft);
+        Joined::Started(Flight { result, _keep: keep })
+    }
+
+    /// How many are under way.
+    pub fn count(&self) -> usize {
+        lock(&self.board).aloft.len()
+    }
+}
+
+/// Takes a flight off the board when it lands, is stopped, or panics.
+struct OffBoard<T: Clone> {
+    board: Arc<Mutex<Board<T>>>,
+    key: EntityKey,
+    number: u64,
+}
+
+impl<T: Clone> Drop for OffBoard<T> {
+    fn drop(&mut self) {
+        let mut board = lock(&self.board);
+        if let Entry::Occupied(entry) = board.aloft.entry(self.key.clone())
+            && entry.get().number == self.number
+        {
+            entry.remove();
+        }
+    }
+}
+
+/// A panic elsewhere leaves the board whole: every change to it is one insert or one remove.
+fn lock<T: Clone>(board: &Mutex<Board<T>>) -> MutexGuard<'_, Board<T>> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::Notify;
+
+    use super::super::key::{Kind, View};
+    use super::*;
+
+    fn key() -> EntityKey {
+        EntityKey::new(View::new("L", "c"), Kind::Contact, "a")
+    }
+
+    fn started(joined: Joined<u32, ()>) -> Flight<u32> {
+        match joined {
+            Joined::Started(flight) => flight,
+            _ => panic!("expected a flight of its own"),
+        }
+    }
+
+    #[tokio::test]
+    async fn two_who_want_the_same_share_one_flight_and_the_first_may_go() {
+        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
+        let gate = Arc::new(Notify::new());
+        let wait = gate.clone();
+        let first = started(flights.join(
+            &key(),
+            &epochs,
+            || None,
+            |_| async move {
+                wait.notified().await;
+                7
+            },
+        ));
+        let second = match flights.join(&key(), &epochs, || None::<()>, |_| pending()) {
+            Joined::Shared(flight) => flight,
+            _ => panic!("the flight under way was not joined"),
+        };
+        drop(first);
+        gate.notify_one();
+        assert_eq!(second.landed().await, Some(7));
+        assert_eq!(flights.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_nobody_waits_for_is_stopped() {
+        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
+        let stopped = Arc::new(Notify::new());
+        struct Tell(Arc<Notify>);
+        impl Drop for Tell {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let tell = Tell(stopped.clone());
+        let flight = started(flights.join(
+            &key(),
+            &epochs,
+            || None,
+            |_| async move {
+                let _tell = tell;
+                pending().await
+            },
+        ));
+        drop(flight);
+        stopped.notified().await;
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_began_before_a_forgetting_is_not_joined() {
+        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
+        let _old = started(flights.join(&key(), &epochs, || None, |_| pending()));
+        epochs.forget(key().tag());
+        let new = started(flights.join(&key(), &epochs, || None, |_| async { 2 }));
+        assert_eq!(new.landed().await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_flight_without_a_result() {
+        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
+        let flight = started(flights.join(&key(), &epochs, || None, |_| async { panic!("on purpose") }));
+        assert_eq!(flight.landed().await, None);
+        assert_eq!(flights.count(), 0);
+    }
+}

@@ -1,0 +1,86 @@
+//! `demo`: a sandbox upstream and the gateway in one process, with nothing to set up.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::{listen, logging, stop_signal};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{self, Config, LogFormat};
+use crate::sandbox::{self, Info};
+
+/// Where the demo listens.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Port of the gateway, on 127.0.0.1; 0 for any that is free
+    #[arg(long, default_value_t = 4000)]
+    port: u16,
+    /// Port of the sandbox, on 127.0.0.1; 0 for any that is free
+    #[arg(long, default_value_t = 4010)]
+    sandbox_port: u16,
+}
+
+/// Runs both until Ctrl-C or SIGTERM.
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    logging::start_as("warn", LogFormat::Text);
+    let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let gateway = listen(local(options.port), "--port").await?;
+    let upstream = listen(local(options.sandbox_port), "--sandbox-port").await?;
+    let upstream_address = upstream.local_addr()?;
+    let upstream = start_sandbox(upstream);
+    let config = settings(upstream_address, upstream.info())?;
+    let app = Arc::new(App::new(&config, Clock::default())?);
+    print!("{}", guide(gateway.local_addr()?, upstream_address, upstream.info()));
+    app.serve(gateway, stop_signal()).await?;
+    upstream.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn start_sandbox(listener: TcpListener) -> sandbox::Sandbox {
+    // Ten times the limit of a real location: told in the answers, and not in the way of exploring.
+    let limit = sandbox::RateLimit { max: 1000, window: std::time::Duration::from_secs(10) };
+    let options = sandbox::Options { rate_limit: Some(limit), ..sandbox::Options::default() };
+    sandbox::Sandbox::start(options, listener)
+}
+
+/// The settings that a user of the sandbox would write.
+fn settings(upstream: SocketAddr, info: &Info) -> anyhow::Result<Config> {
+    let given = [
+        ("GATEWAY_UPSTREAM_URL", format!("http://{upstream}")),
+        ("GATEWAY_LOCATION_ID", info.location_id.clone()),
+        ("GATEWAY_API_KEY", info.token.clone()),
+    ];
+    let given: HashMap<String, String> = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    config::load(given, None).config.map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the demo's own settings cannot be used: {}", problems.join("; "))
+    })
+}
+
+fn guide(gateway: SocketAddr, upstream: SocketAddr, info: &Info) -> String {
+    let query = format!(
+        "{{ contact(id: \\\"{}\\\") {{ id name email phone company tags \
+         tasks {{ title status dueDate }} notes {{ note dateCreated }} appointments {{ title status startTime }} }} }}",
+        info.contact_id
+    );
+    format!(
+        "\
+contacts-gateway demo: a whole contact in one query, over a sandbox of the Contacts API.
+
+  GraphiQL      http://{gateway}/
+  GraphQL       http://{gateway}/graphql
+  Schema        http://{gateway}/schema.graphql
+  Sandbox       http://{upstream}/__sandbox/calls   (the REST calls that were made)
+
+Everything about one contact, by four REST calls in one round trip; again, by none:
+
+  curl -s http://{gateway}/graphql -H 'content-type: application/json' -d '{{\"query\":\"{query}\"}}'
+
+Ctrl-C stops both.
+"
+    )
+}

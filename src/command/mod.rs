@@ -1,0 +1,154 @@
+//! The commands, and what they end with: 0 done, 64 bad settings or usage, 1 anything else.
+
+mod check;
+mod demo;
+mod logging;
+mod sandbox;
+mod serve;
+mod settings;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Config};
+
+/// Bad settings or usage.
+const USAGE: u8 = 64;
+
+/// One GraphQL query for everything known about a contact.
+#[derive(Parser)]
+#[command(name = "contacts-gateway", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a sandbox upstream and the gateway together, with demo data and no credentials
+    Demo(demo::Options),
+    /// Runs the gateway
+    Serve(ConfigFile),
+    /// Runs only the sandbox: a stand-in for the Contacts API
+    Sandbox(sandbox::Options),
+    /// Tries the settings: credential, scopes, a contact, the limits that are left
+    Check(check::Options),
+    /// Prints the GraphQL schema
+    Schema,
+    /// Prints every setting with its value in force and where it came from
+    Config(ConfigFile),
+}
+
+/// Where settings come from, beside the environment.
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// A settings file, in TOML; the environment wins over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> config::Loaded {
+        config::load(std::env::vars().collect(), self.config.as_deref())
+    }
+
+    /// The settings, or the exit code after everything wrong with them was told.
+    fn settle(&self) -> Result<Config, ExitCode> {
+        let loaded = self.load();
+        let config = loaded.config.map_err(|problems| {
+            eprintln!("The settings cannot be used:");
+            for problem in problems {
+                eprintln!("  - {problem}");
+            }
+            eprintln!("`contacts-gateway config` lists all settings.");
+            ExitCode::from(USAGE)
+        })?;
+        logging::start(&config);
+        for name in loaded.unknown {
+            tracing::warn!(name, "this is not the name of a setting; it is ignored");
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            let _ = usage.print();
+            return ExitCode::from(if usage.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match cli.command {
+        Command::Schema => print(&crate::schema::sdl()),
+        Command::Config(file) => settings::print(&file.load()),
+        Command::Demo(options) => wait_for(demo::run(options)),
+        Command::Sandbox(options) => wait_for(sandbox::run(options)),
+        Command::Serve(file) => match file.settle() {
+            Ok(config) => wait_for(serve::run(config)),
+            Err(code) => code,
+        },
+        Command::Check(options) => match options.file.settle() {
+            Ok(config) => wait_for(check::run(config, options.contact)),
+            Err(code) => code,
+        },
+    }
+}
+
+/// Prints to standard output; whoever reads may stop reading.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn wait_for(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("The runtime could not be started: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(work).unwrap_or_else(|why| {
+        eprintln!("{why:#}");
+        ExitCode::FAILURE
+    });
+    // What is still running then, nobody waits for.
+    runtime.shutdown_background();
+    code
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+async fn listen(address: std::net::SocketAddr, instead: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; {instead} chooses another address or port"))
+}

@@ -1,0 +1,77 @@
+//! `sandbox`: only the stand-in for the Contacts API.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{listen, stop_signal};
+use crate::sandbox::{self, Quirks, RateLimit};
+
+/// What the sandbox is to be like.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Port to listen on, on 127.0.0.1; 0 for any that is free
+    #[arg(long, default_value_t = 4010)]
+    port: u16,
+    /// How many contacts there are
+    #[arg(long, default_value_t = 250)]
+    contacts: usize,
+    /// The same seed gives the same data
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many locations there are: the same ids, other contents
+    #[arg(long, default_value_t = 1)]
+    locations: usize,
+    /// Time before each answer, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+    /// Up to so many milliseconds more
+    #[arg(long, default_value_t = 0)]
+    jitter_ms: u64,
+    /// Share of the calls that are answered with 500, from 0 to 1
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    fail_rate: f64,
+    /// Calls allowed in a window of seconds, as 100/10
+    #[arg(long, value_name = "MAX/SECONDS")]
+    rate_limit: Option<RateLimit>,
+    /// Calls allowed in a day
+    #[arg(long, value_name = "N")]
+    daily_limit: Option<u64>,
+    /// Scopes of its token, separated by blanks
+    #[arg(long, default_value = "contacts.readonly contacts.write")]
+    scopes: String,
+    /// Ways in which the upstream was seen to differ, separated by commas; `help` lists them
+    #[arg(long, default_value = "")]
+    quirks: Quirks,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+/// Runs the sandbox.
+pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let listener = listen(address, "--port").await?;
+    let address = listener.local_addr()?;
+    println!("Sandbox of the Contacts API on http://{address}");
+    println!("What a client needs:      curl -s http://{address}/__sandbox/info");
+    println!("What was called:          curl -s http://{address}/__sandbox/calls");
+    println!("Ctrl-C stops it.");
+    let options = sandbox::Options {
+        contacts: options.contacts,
+        seed: options.seed,
+        locations: options.locations,
+        latency: Duration::from_millis(options.latency_ms),
+        jitter: Duration::from_millis(options.jitter_ms),
+        fail_rate: options.fail_rate,
+        rate_limit: options.rate_limit,
+        daily_limit: options.daily_limit,
+        scopes: options.scopes.split_whitespace().map(str::to_owned).collect(),
+        quirks: options.quirks,
+        ..sandbox::Options::default()
+    };
+    sandbox::serve(options, listener, stop_signal()).await?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,20 @@
+//! `serve`: the gateway, until Ctrl-C or SIGTERM.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::{listen, stop_signal};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// Runs the gateway.
+pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let app = Arc::new(App::new(&config, Clock::default())?);
+    let listener = listen(config.listen, "GATEWAY_LISTEN").await?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, locations = config.locations.len(), upstream = %config.upstream_url, "listening");
+    app.serve(listener, stop_signal()).await?;
+    tracing::info!("ended");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,238 @@
+//! Every setting: its name, its default, what it means and what it may be. Imports nothing of the gateway.
+
+mod reader;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+
+pub use reader::{InForce, Problem};
+use reader::{LocationRow, Reader};
+
+/// A setting as `config` prints it.
+pub struct Setting {
+    /// The environment variable; the key of the settings file is the same, in lower case, without the prefix.
+    pub name: &'static str,
+    /// The value when none is given; empty: none.
+    pub default: &'static str,
+    /// What it is for.
+    pub meaning: &'static str,
+}
+
+const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning }
+}
+
+/// All settings, in the order in which they are printed.
+pub const SETTINGS: &[Setting] = &[
+    setting("GATEWAY_LISTEN", "127.0.0.1:4000", "address and port to listen on"),
+    setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request"),
+    setting("GATEWAY_BODY_LIMIT", "256KiB", "largest request body"),
+    setting(
+        "GATEWAY_UPSTREAM_URL",
+        "https://services.leadconnectorhq.com",
+        "the Contacts API, without the paths of its routes",
+    ),
+    setting("GATEWAY_UPSTREAM_TIMEOUT", "10s", "most time for one upstream call"),
+    setting("GATEWAY_UPSTREAM_CONCURRENCY", "200", "most upstream calls in flight for one location"),
+    setting("GATEWAY_UPSTREAM_RETRIES", "3", "tries of a read after the first"),
+    setting("GATEWAY_LOCATION_ID", "", "the location that is read, if there is one; several: [[location]] in the file"),
+    setting("GATEWAY_API_KEY", "", "its private integration token"),
+    setting("GATEWAY_API_KEY_FILE", "", "a file that holds the token, instead of GATEWAY_API_KEY"),
+    setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
+    setting("GATEWAY_AUTH", "open", "who may ask: open (everybody who reaches the address)"),
+    setting("GATEWAY_AUTH_OPEN_ANYWHERE", "false", "allows GATEWAY_AUTH=open on an address that others can reach"),
+    setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
+    setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
+    setting("GATEWAY_TTL_CONTACT", "60s", "how long a contact is kept; 0s: not at all"),
+    setting("GATEWAY_TTL_TASKS", "30s", "how long tasks are kept"),
+    setting("GATEWAY_TTL_NOTES", "60s", "how long notes are kept"),
+    setting("GATEWAY_TTL_APPOINTMENTS", "60s", "how long appointments are kept"),
+    setting("GATEWAY_TTL_PAGES", "15s", "how long pages of lists are kept"),
+    setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
+    setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
+];
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A location and the token that reads it.
+#[derive(Clone, Debug)]
+pub struct Location {
+    /// The location's id upstream.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Its private integration token.
+    pub token: SecretString,
+    /// The zone of upstream times that name none.
+    pub timezone: TimeZone,
+}
+
+/// The settings in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub request_timeout: Duration,
+    pub body_limit: usize,
+    pub upstream_url: reqwest::Url,
+    pub upstream_timeout: Duration,
+    pub upstream_concurrency: usize,
+    pub upstream_retries: u32,
+    pub locations: Vec<Location>,
+    pub cache_size: u64,
+    pub document_cache_size: u64,
+    pub ttl_contact: Duration,
+    pub ttl_tasks: Duration,
+    pub ttl_notes: Duration,
+    pub ttl_appointments: Duration,
+    pub ttl_pages: Duration,
+    pub log: String,
+    pub log_format: Option<LogFormat>,
+}
+
+/// What came of reading the settings.
+pub struct Loaded {
+    /// The settings, or everything that is wrong with them.
+    pub config: Result<Config, Vec<Problem>>,
+    /// Each setting's value and where it came from, secrets hidden.
+    pub in_force: Vec<InForce>,
+    /// Names that look like settings and are none.
+    pub unknown: Vec<String>,
+}
+
+/// Reads the settings from an environment and, if one is named, a TOML file; the environment wins.
+pub fn load(env: HashMap<String, String>, file: Option<&Path>) -> Loaded {
+    let mut from = Reader::new(env, file);
+    let config = read(&mut from);
+    let unknown = from.unknown();
+    let (problems, in_force) = from.finish();
+    // Without a problem nothing is missing.
+    let config = config.filter(|_| problems.is_empty()).ok_or(problems);
+    Loaded { config, in_force, unknown }
+}
+
+fn read(from: &mut Reader) -> Option<Config> {
+    let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
+    let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
+    let body_limit = from.bytes("GATEWAY_BODY_LIMIT");
+    let upstream_url = from.url("GATEWAY_UPSTREAM_URL");
+    let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
+    let upstream_concurrency = from.number("GATEWAY_UPSTREAM_CONCURRENCY", 1..=10_000);
+    let upstream_retries = from.number("GATEWAY_UPSTREAM_RETRIES", 0..=10);
+    let locations = locations(from);
+    check_auth(from, listen);
+    let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
+    let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
+    let ttls = ["CONTACT", "TASKS", "NOTES", "APPOINTMENTS", "PAGES"].map(|kind| from.ttl(kind));
+    let log = from.log_filter("GATEWAY_LOG");
+    let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    let [ttl_contact, ttl_tasks, ttl_notes, ttl_appointments, ttl_pages] = ttls;
+    Some(Config {
+        listen: listen?,
+        request_timeout: request_timeout?,
+        body_limit: usize::try_from(body_limit?).ok()?,
+        upstream_url: upstream_url?,
+        upstream_timeout: upstream_timeout?,
+        upstream_concurrency: upstream_concurrency? as usize,
+        upstream_retries: upstream_retries?,
+        locations: locations?,
+        cache_size: cache_size?,
+        document_cache_size: document_cache_size?,
+        ttl_contact: ttl_contact?,
+        ttl_tasks: ttl_tasks?,
+        ttl_notes: ttl_notes?,
+        ttl_appointments: ttl_appointments?,
+        ttl_pages: ttl_pages?,
+        log: log?,
+        log_format,
+    })
+}
+
+/// The locations of the file, or the one of the environment.
+fn locations(from: &mut Reader) -> Option<Vec<Location>> {
+    let rows = from.location_rows();
+    let zone = from.timezone("GATEWAY_TIMEZONE");
+    let id = from.optional("GATEWAY_LOCATION_ID");
+    let token = from.token("GATEWAY_API_KEY", "GATEWAY_API_KEY_FILE");
+    if rows.is_empty() {
+        if id.is_none() {
+            from.problem(
+                "GATEWAY_LOCATION_ID",
+                "",
+                "the id of the location to read, or [[location]] in a settings file",
+            );
+        }
+        if token.is_none() && !from.has_problem("GATEWAY_API_KEY") && !from.has_problem("GATEWAY_API_KEY_FILE") {
+            from.problem("GATEWAY_API_KEY", "", "the location's private integration token, or GATEWAY_API_KEY_FILE");
+        }
+        return Some(vec![Location { id: id?, name: None, token: token?, timezone: zone? }]);
+    }
+    if id.is_some() || token.is_some() {
+        from.problem(
+            "GATEWAY_LOCATION_ID",
+            "",
+            "nothing, since the settings file has [[location]]: name locations in one place",
+        );
+    }
+    let mut locations: Vec<Location> = Vec::new();
+    for (number, row) in rows.into_iter().enumerate() {
+        let location = location(from, number, row, zone.as_ref());
+        let Some(location) = location else { continue };
+        if locations.iter().any(|other| other.id == location.id) {
+            from.problem("[[location]] id", &location.id, "an id that no other [[location]] has");
+        }
+        locations.push(location);
+    }
+    Some(locations)
+}
+
+fn location(from: &mut Reader, number: usize, row: LocationRow, zone: Option<&TimeZone>) -> Option<Location> {
+    let place = format!("[[location]] {}", number + 1);
+    let token = match (row.api_key, row.api_key_file) {
+        (Some(token), None) => from.secret(&format!("{place} api_key"), token),
+        (None, Some(file)) => from.secret_file(&format!("{place} api_key_file"), &file),
+        _ => {
+            from.problem(&place, "", "one of api_key and api_key_file");
+            None
+        }
+    };
+    let timezone = match row.timezone {
+        Some(name) => from.zone(&format!("{place} timezone"), &name),
+        None => zone.cloned(),
+    };
+    if row.id.trim().is_empty() {
+        from.problem(&format!("{place} id"), &row.id, "the location's id");
+        return None;
+    }
+    Some(Location { id: row.id, name: row.name, token: token?, timezone: timezone? })
+}
+
+/// Without callers' credentials, the address has to be one that only this machine can reach.
+fn check_auth(from: &mut Reader, listen: Option<SocketAddr>) {
+    let open = from.one_of("GATEWAY_AUTH", &[("open", ())]).is_some();
+    let anywhere = from.one_of("GATEWAY_AUTH_OPEN_ANYWHERE", &[("true", true), ("false", false)]);
+    if let Some(listen) = listen.filter(|address| !address.ip().is_loopback())
+        && open
+        && anywhere == Some(false)
+    {
+        from.problem(
+            "GATEWAY_AUTH",
+            "open",
+            &format!(
+                "a loopback address in GATEWAY_LISTEN (it is {listen}): everybody who reaches it could read every \
+                 contact. GATEWAY_AUTH_OPEN_ANYWHERE=true allows it all the same, for a gateway that others guard"
+            ),
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! Looks settings up, turns their texts into values, and collects everything that is wrong.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::SETTINGS;
+
+const PREFIX: &str = "GATEWAY_";
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    name: String,
+    value: String,
+    expected: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, value, expected } = self;
+        match value.is_empty() {
+            true => write!(f, "{name} is not set; expected {expected}"),
+            false => write!(f, "{name} is `{value}`; expected {expected}"),
+        }
+    }
+}
+
+/// A setting with its value, for people.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The setting.
+    pub name: &'static str,
+    /// Its value; secrets are hidden.
+    pub value: String,
+    /// `environment`, `file` or `default`.
+    pub source: &'static str,
+}
+
+/// A `[[location]]` of the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocationRow {
+    pub id: String,
+    pub name: Option<String>,
+    pub api_key: Option<String>,
+    pub api_key_file: Option<String>,
+    pub timezone: Option<String>,
+}
+
+/// Where settings are looked up.
+pub struct Reader {
+    env: HashMap<String, String>,
+    file: toml::Table,
+    problems: Vec<Problem>,
+    in_force: Vec<InForce>,
+}
+
+impl Reader {
+    pub fn new(env: HashMap<String, String>, path: Option<&Path>) -> Self {
+        let mut reader = Self { env, file: toml::Table::new(), problems: Vec::new(), in_force: Vec::new() };
+        if let Some(path) = path {
+            reader.open(path);
+        }
+        reader
+    }
+
+    fn open(&mut self, path: &Path) {
+        let shown = path.display().to_string();
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(why) => return self.problem("--config", &shown, &format!("a file that can be read ({why})")),
+        };
+        match text.parse::<toml::Table>() {
+            Ok(table) => self.file = table,
+            Err(why) => self.problem("--config", &shown, &format!("TOML: {}", why.message())),
+        }
+        let unknown = self.file.keys().filter(|key| *key != "location" && !is_setting(&env_name(key)));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        for key in unknown {
+            self.problem(&format!("{key} in {shown}"), "set", "the name of a setting; `config` lists them");
+        }
+    }
+
+    pub fn problem(&mut self, name: &str, value: &str, expected: &str) {
+        self.problems.push(Problem { name: name.into(), value: value.into(), expected: expected.into() });
+    }
+
+    pub fn has_problem(&self, name: &str) -> bool {
+        self.problems.iter().any(|problem| problem.name == name)
+    }
+
+    /// Variables with the gateway's prefix that are no setting: a slip of the pen, or of another version.
+    pub fn unknown(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.env.keys().filter(|name| name.starts_with(PREFIX) && !is_setting(name)).cloned().collect();
+        names.sort();
+        names
+    }
+
+    pub fn finish(self) -> (Vec<Problem>, Vec<InForce>) {
+        (self.problems, self.in_force)
+    }
+
+    /// The text of a setting, noted as in force.
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        let secret = name == "GATEWAY_API_KEY";
+        let (value, source) = match self.env.get(name).filter(|value| !value.is_empty()) {
+            Some(value) => (Some(value.clone()), "environment"),
+            None => match self.in_file(name) {
+                Some(value) => (Some(value), "file"),
+                None => (default_of(name), "default"),
+            },
+        };
+        let shown = match &value {
+            None => String::new(),
+            Some(_) if secret => "(hidden)".into(),
+            Some(value) => value.clone(),
+        };
+        self.in_force.push(InForce { name, value: shown, source });
+        value
+    }
+
+    fn in_file(&self, name: &str) -> Option<String> {
+        let short = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
+        let value = self.file.get(&short).or_else(|| self.file.get(name))?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// The value, or a problem if there is a text that is none.
+    fn read<T>(&mut self, name: &'static str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        let value = parse(text.trim());
+        if value.is_none() {
+            self.problem(name, &text, expected);
+        }
+        value
+    }
+
+    pub fn parsed<T: FromStr>(&mut self, name: &'static str, expected: &str) -> Option<T> {
+        self.read(name, expected, |text| text.parse().ok())
+    }
+
+    pub fn optional(&mut self, name: &'static str) -> Option<String> {
+        self.text(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    pub fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        let above_zero = |text: &str| humantime::parse_duration(text).ok().filter(|time| !time.is_zero());
+        self.read(name, "a time above zero, as 250ms, 5s or 10m", above_zero)
+    }
+
+    /// The time to live of a kind of value.
+    pub fn ttl(&mut self, kind: &str) -> Option<Duration> {
+        let name = SETTINGS.iter().map(|setting| setting.name);
+        let name = name.into_iter().find(|name| name.strip_prefix("GATEWAY_TTL_") == Some(kind))?;
+        self.read(name, "a time, as 250ms, 5s or 10m; 0s for never", |text| humantime::parse_duration(text).ok())
+    }
+
+    pub fn bytes(&mut self, name: &'static str) -> Option<u64> {
+        let bytes = |text: &str| text.parse::<bytesize::ByteSize>().ok().map(|size| size.as_u64());
+        self.read(name, "a size, as 256KiB or 64MiB", bytes)
+    }
+
+    pub fn number(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        self.read(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    pub fn url(&mut self, name: &'static str) -> Option<reqwest::Url> {
+        let url = |text: &str| {
+            let url = reqwest::Url::parse(text).ok()?;
+            let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
+        };
+        self.read(name, "an http or https URL without a user, a query or a fragment", url)
+    }
+
+    pub fn one_of<T: Copy>(&mut self, name: &'static str, values: &[(&str, T)]) -> Option<T> {
+        let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+        let pick = |text: &str| values.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        self.read(name, &names.join(" or "), pick)
+    }
+
+    pub fn log_filter(&mut self, name: &'static str) -> Option<String> {
+        let good = |text: &str| tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned());
+        self.read(name, "error, warn, info, debug, trace, or a filter as info,contacts_gateway=debug", good)
+    }
+
+    pub fn timezone(&mut self, name: &'static str) -> Option<TimeZone> {
+        self.read(name, ZONE, |text| TimeZone::get(text).ok())
+    }
+
+    pub fn zone(&mut self, place: &str, name: &str) -> Option<TimeZone> {
+        let zone = TimeZone::get(name).ok();
+        if zone.is_none() {
+            self.problem(place, name, ZONE);
+        }
+        zone
+    }
+
+    /// A secret, given itself or by a file that holds it.
+    pub fn token(&mut self, name: &'static str, file: &'static str) -> Option<SecretString> {
+        match (self.optional(name), self.optional(file)) {
+            (None, None) => None,
+            (Some(token), None) => self.secret(name, token),
+            (None, Some(path)) => self.secret_file(file, &path),
+            (Some(_), Some(path)) => {
+                self.problem(file, &path, &format!("nothing, since {name} is set: one of the two"));
+                None
+            }
+        }
+    }
+
+    pub fn secret(&mut self, place: &str, text: String) -> Option<SecretString> {
+        let text = text.trim();
+        let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !sendable {
+            self.problem(place, "(hidden)", "a token of visible ASCII characters, without blanks");
+        }
+        sendable.then(|| text.into())
+    }
+
+    pub fn secret_file(&mut self, place: &str, path: &str) -> Option<SecretString> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.secret(place, text),
+            Err(why) => {
+                self.problem(place, path, &format!("a file that can be read ({why})"));
+                None
+            }
+        }
+    }
+
+    pub fn location_rows(&mut self) -> Vec<LocationRow> {
+        let Some(rows) = self.file.get("location").cloned() else {
+            return Vec::new();
+        };
+        rows.try_into().unwrap_or_else(|why: toml::de::Error| {
+            self.problem("[[location]]", "given", &format!("id, name, and api_key or api_key_file: {}", why.message()));
+            Vec::new()
+        })
+    }
+}
+
+const ZONE: &str = "the IANA name of a time zone, as America/Chicago";
+
+fn env_name(key: &str) -> String {
+    match key.starts_with(PREFIX) {
+        true => key.to_owned(),
+        false => format!("{PREFIX}{}", key.to_ascii_uppercase()),
+    }
+}
+
+fn is_setting(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.name == name)
+}
+
+fn default_of(name: &str) -> Option<String> {
+    let setting = SETTINGS.iter().find(|setting| setting.name == name)?;
+    Some(setting.default.to_owned()).filter(|default| !default.is_empty())
+}

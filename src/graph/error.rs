@@ -1,0 +1,215 @@
+//! The public errors: every failure becomes one of these codes, here and nowhere else.
+
+use std::time::Duration;
+
+use async_graphql::{ErrorExtensionValues, ErrorExtensions, Value};
+
+use crate::upstream::{self, Fault};
+
+/// The values of `extensions.code`. Their names are promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The document is not GraphQL.
+    ParseFailed,
+    /// The document does not fit the schema.
+    ValidationFailed,
+    /// A value that the caller gave cannot be used.
+    BadUserInput,
+    /// The caller or its credential may not do this.
+    Forbidden,
+    /// What was named does not exist.
+    NotFound,
+    /// The upstream's limit is used up.
+    RateLimited,
+    /// No answer in time.
+    UpstreamTimeout,
+    /// The upstream cannot be used at the moment.
+    UpstreamUnavailable,
+    /// The upstream's answer makes no sense.
+    UpstreamBadResponse,
+    /// A mistake of the gateway.
+    Internal,
+}
+
+impl Code {
+    /// As it is sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
+            Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
+            Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
+            Self::UpstreamBadResponse => "UPSTREAM_BAD_RESPONSE",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+/// What a field fails with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// For programs.
+    pub code: Code,
+    /// For people; nothing internal, no secret.
+    pub message: String,
+    /// Where it happened upstream.
+    upstream: Option<Origin>,
+    missing_scopes: Vec<&'static str>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Origin {
+    route: &'static str,
+    status: Option<u16>,
+    trace_id: Option<String>,
+}
+
+impl Error {
+    /// An error that has nothing to do with an upstream call.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), upstream: None, missing_scopes: Vec::new(), retry_after: None }
+    }
+
+    /// A value that the caller gave cannot be used.
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Self::new(Code::BadUserInput, message)
+    }
+
+    /// The request's own time is over.
+    pub fn out_of_time() -> Self {
+        let message = "The request's time was over before the upstream had answered.";
+        Self::new(Code::UpstreamTimeout, message)
+    }
+}
+
+/// A text that a caller or the upstream gave, short enough to repeat in a message.
+pub fn brief(text: &str) -> String {
+    const MOST: usize = 100;
+    let mut short: String = text.chars().take(MOST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+impl From<upstream::Error> for Error {
+    fn from(error: upstream::Error) -> Self {
+        let mut public = match error.fault {
+            Fault::NotFound => Self::new(Code::NotFound, "There is no such record upstream."),
+            Fault::Refused(lines) => Self::bad_input(match lines.is_empty() {
+                true => "The upstream refused the input without saying why.".to_owned(),
+                false => format!("The upstream refused the input: {}", brief(&lines.join("; "))),
+            }),
+            Fault::Credential => {
+                Self::new(Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential.")
+            }
+            Fault::Scope(scope) => Self {
+                missing_scopes: vec![scope],
+                ..Self::new(Code::Forbidden, format!("The gateway's credential lacks the scope {scope}."))
+            },
+            Fault::Location => Self::new(Code::Forbidden, "The gateway's credential has no access to this location."),
+            Fault::RateLimited(after) => Self {
+                retry_after: Some(after),
+                ..Self::new(Code::RateLimited, "The upstream's rate limit is used up.")
+            },
+            Fault::Timeout => Self::new(Code::UpstreamTimeout, "The upstream did not answer in time."),
+            Fault::Unavailable => Self::new(Code::UpstreamUnavailable, "The upstream cannot be used at the moment."),
+            Fault::BadResponse(_) => Self::new(
+                Code::UpstreamBadResponse,
+                "The upstream answered with something that is not of the route's shape.",
+            ),
+            Fault::Gateway(_) => Self::new(Code::Internal, "The gateway failed to ask the upstream."),
+        };
+        public.upstream = Some(Origin { route: error.route, status: error.status, trace_id: error.trace_id });
+        public
+    }
+}
+
+impl From<&Error> for ErrorExtensionValues {
+    fn from(error: &Error) -> Self {
+        let mut values = Self::default();
+        values.set("code", error.code.as_str());
+        if let Some(origin) = &error.upstream {
+            values.set("upstream", origin.to_value());
+        }
+        if !error.missing_scopes.is_empty() {
+            let scopes = error.missing_scopes.iter().map(|&scope| Value::from(scope));
+            values.set("missingScopes", Value::List(scopes.collect()));
+        }
+        if let Some(after) = error.retry_after {
+            values.set("retryAfterMs", after.as_millis() as u64);
+        }
+        values
+    }
+}
+
+impl Origin {
+    fn to_value(&self) -> Value {
+        let mut value = async_graphql::indexmap::IndexMap::new();
+        value.insert(async_graphql::Name::new("route"), Value::from(self.route));
+        if let Some(status) = self.status {
+            value.insert(async_graphql::Name::new("status"), Value::from(status));
+        }
+        if let Some(id) = &self.trace_id {
+            value.insert(async_graphql::Name::new("traceId"), Value::from(brief(id)));
+        }
+        Value::Object(value)
+    }
+}
+
+impl From<Error> for async_graphql::Error {
+    fn from(error: Error) -> Self {
+        let mut public = async_graphql::Error::new(error.message.clone());
+        public.extensions = Some((&error).into());
+        public
+    }
+}
+
+impl ErrorExtensions for Error {
+    fn extend(&self) -> async_graphql::Error {
+        self.clone().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_has_its_code() {
+        let window = Duration::from_secs(10);
+        let rows = [
+            (Fault::NotFound, "NOT_FOUND"),
+            (Fault::Refused(vec!["no".into()]), "BAD_USER_INPUT"),
+            (Fault::Credential, "UPSTREAM_UNAVAILABLE"),
+            (Fault::Scope("contacts.readonly"), "FORBIDDEN"),
+            (Fault::Location, "FORBIDDEN"),
+            (Fault::RateLimited(window), "RATE_LIMITED"),
+            (Fault::Timeout, "UPSTREAM_TIMEOUT"),
+            (Fault::Unavailable, "UPSTREAM_UNAVAILABLE"),
+            (Fault::BadResponse("why".into()), "UPSTREAM_BAD_RESPONSE"),
+            (Fault::Gateway("why".into()), "INTERNAL"),
+        ];
+        for (fault, code) in rows {
+            let error = upstream::Error::new("GET /x", fault.clone());
+            assert_eq!(Error::from(error).code.as_str(), code, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_caller_can_act_on_is_told() {
+        let scope = Fault::Scope("contacts.readonly");
+        let error: async_graphql::Error = Error::from(upstream::Error::new("GET /x", scope)).into();
+        let told = serde_json::to_value(error.extensions).expect("JSON");
+        assert_eq!(told["missingScopes"], serde_json::json!(["contacts.readonly"]));
+        let limited = Fault::RateLimited(Duration::from_secs(10));
+        let error: async_graphql::Error = Error::from(upstream::Error::new("GET /x", limited)).into();
+        let told = serde_json::to_value(error.extensions).expect("JSON");
+        assert_eq!(told["retryAfterMs"], 10_000);
+    }
+}

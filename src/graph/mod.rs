@@ -1,0 +1,11 @@
+//! What the GraphQL of every resource shares: errors, scalars, paging, the request at hand.
+
+pub mod error;
+pub mod filter;
+pub mod page;
+pub mod request;
+pub mod scalars;
+
+pub use error::{Code, Error};
+pub use request::{Loaders, Request};
+pub use scalars::{DateTime, Json};

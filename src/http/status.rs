@@ -1,0 +1,40 @@
+//! What is answered without GraphQL: health, the schema's text, and what does not exist.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::app::App;
+
+/// `GET /health/live`: the process answers.
+pub async fn live() -> Response {
+    Json(json!({ "status": "live" })).into_response()
+}
+
+/// `GET /health/ready`: requests can be answered.
+pub async fn ready(State(app): State<Arc<App>>) -> Response {
+    let why = if app.is_draining() {
+        "draining"
+    } else if app.accounts().iter().all(|account| account.is_refused()) {
+        "the upstream accepts no credential"
+    } else {
+        return Json(json!({ "status": "ready" })).into_response();
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "why": why }))).into_response()
+}
+
+/// `GET /schema.graphql`.
+pub async fn sdl() -> Response {
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], crate::schema::sdl()).into_response()
+}
+
+/// Every other path.
+pub async fn not_found() -> Response {
+    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready"];
+    (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
+}

@@ -1,0 +1,184 @@
+//! Lists of contacts: a connection of any length, walked over upstream pages.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_graphql::{Context, Lookahead, Object, SimpleObject};
+
+use super::Contact;
+use super::loader::{List, PAGE_LIMIT, PageOf, Row};
+use super::model;
+use crate::graph::page::{self, Position};
+use crate::graph::{Code, Error, Request};
+
+/// A list of contacts, in the upstream's order.
+pub struct ContactConnection {
+    list: String,
+    rows: Vec<Row>,
+    begins: bool,
+    has_next: bool,
+    total: Option<u64>,
+}
+
+/// A list of contacts, in the upstream's order: the newest first.
+#[Object]
+impl ContactConnection {
+    /// The contacts, each with its cursor.
+    async fn edges(&self) -> Vec<ContactEdge> {
+        let edge = |row: &Row| ContactEdge { contact: row.contact.clone(), cursor: self.cursor_of(row) };
+        self.rows.iter().map(edge).collect()
+    }
+
+    /// The contacts without their cursors.
+    async fn nodes(&self) -> Vec<Contact> {
+        self.rows.iter().map(|row| Contact::new(row.contact.clone())).collect()
+    }
+
+    /// Where this page begins and ends, and whether there is more.
+    async fn page_info(&self) -> PageInfo {
+        PageInfo {
+            has_next_page: self.has_next,
+            has_previous_page: !self.begins,
+            start_cursor: self.rows.first().and_then(|row| self.cursor_of(row)),
+            end_cursor: self.rows.last().and_then(|row| self.cursor_of(row)),
+        }
+    }
+
+    /// How many contacts the whole list has; null when the upstream does not tell.
+    async fn total_count(&self) -> Option<u64> {
+        self.total
+    }
+}
+
+impl ContactConnection {
+    fn cursor_of(&self, row: &Row) -> Option<String> {
+        row.after.as_ref().map(|after| page::encode(&self.list, after))
+    }
+}
+
+/// A contact and its place in a list.
+pub struct ContactEdge {
+    contact: Arc<model::Contact>,
+    cursor: Option<String>,
+}
+
+/// A contact and its place in a list.
+#[Object]
+impl ContactEdge {
+    /// The contact.
+    async fn node(&self) -> Contact {
+        Contact::new(self.contact.clone())
+    }
+
+    /// Its place: give it as `after` to go on behind it.
+    async fn cursor(&self) -> Result<&str, Error> {
+        self.cursor.as_deref().ok_or_else(|| {
+            let message = "The upstream gave this row neither a cursor nor a date to make one from.";
+            Error::new(Code::UpstreamBadResponse, message)
+        })
+    }
+}
+
+/// Where a page of a list begins and ends.
+#[derive(SimpleObject)]
+pub struct PageInfo {
+    /// Whether there are contacts after this page.
+    has_next_page: bool,
+    /// Whether this page was reached by a cursor, so that there are contacts before it.
+    has_previous_page: bool,
+    /// The cursor of the first contact; null on an empty page.
+    start_cursor: Option<String>,
+    /// The cursor of the last contact; null on an empty page.
+    end_cursor: Option<String>,
+}
+
+/// Answers one connection field.
+pub async fn walk(
+    ctx: &Context<'_>,
+    list: List,
+    first: usize,
+    after: Option<String>,
+) -> Result<ContactConnection, Error> {
+    let request = Request::of(ctx);
+    let name = list.name(request.account());
+    let after = after.map(|cursor| page::decode(&name, &cursor)).transpose()?;
+    let begins = after.is_none();
+    let wants_next = selects_next(ctx.look_ahead());
+    let mut walked = Walk::new(request, list, after);
+    walked.go(first, wants_next).await?;
+    let has_next = walked.has_next(first, begins);
+    walked.rows.truncate(first);
+    Ok(ContactConnection { list: name, rows: walked.rows, begins, has_next, total: walked.total })
+}
+
+/// To know whether there is more can cost a call; it is only made for those who ask.
+fn selects_next(look: Lookahead<'_>) -> bool {
+    look.field("pageInfo").field("hasNextPage").exists()
+}
+
+struct Walk<'a> {
+    request: &'a Request,
+    list: List,
+    after: Option<Position>,
+    rows: Vec<Row>,
+    ids: HashSet<Box<str>>,
+    total: Option<u64>,
+    ended: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(request: &'a Request, list: List, after: Option<Position>) -> Self {
+        Self { request, list, after, rows: Vec::new(), ids: HashSet::new(), total: None, ended: false }
+    }
+
+    /// Reads pages until there are `first` rows, and one more if it has to be known whether there is one.
+    async fn go(&mut self, first: usize, wants_next: bool) -> Result<(), Error> {
+        let from_start = self.after.is_none();
+        while !self.ended && self.rows.len() <= first {
+            let missing = first - self.rows.len();
+            // One row more than asked for tells whether there are more. Where that would take a call of its own,
+            // the total tells it too, if there is one and the walk began at the beginning.
+            let told = missing == 0 && from_start && self.total.is_some();
+            let wanted = missing + usize::from(wants_next && !told);
+            if wanted == 0 {
+                return Ok(());
+            }
+            self.page(wanted.min(PAGE_LIMIT)).await?;
+        }
+        Ok(())
+    }
+
+    async fn page(&mut self, limit: usize) -> Result<(), Error> {
+        let question = PageOf {
+            account: self.request.account().clone(),
+            list: self.list.clone(),
+            after: self.after.clone(),
+            limit,
+        };
+        let page = self.request.load(question).await?;
+        let page = page.ok_or_else(|| Error::new(Code::NotFound, "There is no such list upstream."))?;
+        self.total = self.total.or(page.total);
+        let next = page.rows.last().and_then(|row| row.after.clone());
+        let before = self.rows.len();
+        for row in &page.rows {
+            if self.ids.insert(row.contact.id.clone()) {
+                self.rows.push(row.clone());
+            }
+        }
+        self.ended = page.rows.len() < limit || next.is_none();
+        if !self.ended && (self.rows.len() == before || next == self.after) {
+            let message = "The upstream repeats a page of the list instead of going on.";
+            return Err(Error::new(Code::UpstreamBadResponse, message));
+        }
+        self.after = next;
+        Ok(())
+    }
+
+    fn has_next(&self, first: usize, from_start: bool) -> bool {
+        if self.rows.len() > first {
+            return true;
+        }
+        let total = self.total.filter(|_| from_start);
+        !self.ended && total.is_some_and(|total| total > self.rows.len() as u64)
+    }
+}

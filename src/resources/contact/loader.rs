@@ -1,0 +1,230 @@
+//! The keys by which contacts and pages of contacts are loaded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::api;
+use super::model::{Contact, Parts};
+use crate::cache::{EntityKey, Kind};
+use crate::graph::page::Position;
+use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Ttls};
+
+/// One contact, with at least the parts that are needed of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContactById {
+    pub account: Arc<Account>,
+    pub id: Id,
+    pub needs: Parts,
+}
+
+impl ContactById {
+    /// The contact, with whatever is known of it.
+    pub fn new(account: Arc<Account>, id: Id) -> Self {
+        Self { account, id, needs: Parts::NONE }
+    }
+
+    /// The contact, with everything.
+    pub fn whole(account: Arc<Account>, id: Id) -> Self {
+        Self { account, id, needs: Parts::ALL }
+    }
+}
+
+impl Question for ContactById {
+    type Answer = Contact;
+
+    fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    fn key(&self) -> EntityKey {
+        EntityKey::new(self.account.view, Kind::Contact, self.id.as_str())
+    }
+
+    fn route(&self) -> Route {
+        api::ONE
+    }
+
+    fn ttl(&self, ttls: &Ttls) -> Duration {
+        ttls.contact
+    }
+
+    fn is_satisfied_by(&self, held: &Contact) -> bool {
+        held.known.contains(self.needs)
+    }
+
+    async fn fetch(self, session: Session) -> Result<Option<(Contact, usize)>, Error> {
+        let Some(body) = session.get(Call::get(api::ONE, &[&self.id])).await? else {
+            return Ok(None);
+        };
+        let contact = api::one(session.account(), &body)?;
+        Ok(contact.map(|contact| (contact, size_of::<Contact>() + body.len())))
+    }
+}
+
+/// A list of contacts of a location.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct List {
+    /// The business whose contacts they are; `None`: the whole location.
+    pub business: Option<Id>,
+    /// Words that the upstream looks for.
+    pub search: Option<Box<str>>,
+}
+
+impl List {
+    /// A text that is another one for every other list, of whatever location.
+    pub fn name(&self, account: &Account) -> String {
+        let business = self.business.as_ref().map(Id::as_str);
+        format!("{:?}/{business:?}/{:?}", account.location, self.search)
+    }
+}
+
+/// Most rows that the upstream gives at once.
+pub const PAGE_LIMIT: usize = 100;
+
+/// One upstream page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageOf {
+    pub account: Arc<Account>,
+    pub list: List,
+    pub after: Option<Position>,
+    pub limit: usize,
+}
+
+/// The rows of a page, with the position after each.
+#[derive(Debug)]
+pub struct Page {
+    pub rows: Vec<Row>,
+    pub total: Option<u64>,
+}
+
+/// A contact as far as its row told it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub contact: Arc<Contact>,
+    /// `None`: the upstream gave no way to go on after this row.
+    pub after: Option<Position>,
+}
+
+/// The smallest page that there is.
+pub fn first_of_location(account: Arc<Account>) -> PageOf {
+    let list = List { business: None, search: None };
+    PageOf { account, list, after: None, limit: 1 }
+}
+
+impl PageOf {
+    fn call(&self) -> Call {
+        let location = &self.account.location;
+        let mut call = match &self.list.business {
+            None => Call::get(api::LIST, &[]),
+            Some(business) => Call::get(api::OF_BUSINESS, &[business]),
+        };
+        call = call.with("locationId", location).with("limit", self.limit);
+        call = match &self.after {
+            None => call,
+            // One of the two alone is ignored by the upstream, which then sends its first page for ever.
+            Some(Position::Pair(ms, id)) => call.with("startAfter", ms).with("startAfterId", id),
+            Some(Position::Skip(rows)) => call.with("skip", rows),
+        };
+        match &self.list.search {
+            None => call,
+            Some(words) => call.with("query", words),
+        }
+    }
+
+    fn position_after(&self, row: usize, cursor: Option<(i64, Box<str>)>) -> Option<Position> {
+        if self.list.business.is_none() {
+            return cursor.map(|(ms, id)| Position::Pair(ms, id));
+        }
+        let before = match self.after {
+            Some(Position::Skip(rows)) => rows,
+            _ => 0,
+        };
+        Some(Position::Skip(before.saturating_add(row as u32 + 1)))
+    }
+}
+
+impl Question for PageOf {
+    type Answer = Page;
+
+    fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    fn key(&self) -> EntityKey {
+        let Self { account, list, after, limit } = self;
+        let id = format!("{limit}/{after:?}/{}", list.name(account));
+        EntityKey::new(account.view, Kind::Page, id)
+    }
+
+    fn route(&self) -> Route {
+        match self.list.business {
+            None => api::LIST,
+            Some(_) => api::OF_BUSINESS,
+        }
+    }
+
+    fn ttl(&self, ttls: &Ttls) -> Duration {
+        ttls.pages
+    }
+
+    async fn fetch(self, session: Session) -> Result<Option<(Page, usize)>, Error> {
+        let Some(body) = session.get(self.call()).await? else {
+            return Ok(None);
+        };
+        let listed = api::listed(self.route(), session.account(), &body)?;
+        let each = size_of::<Contact>() + body.len() / listed.rows.len().max(1);
+        let mut rows = Vec::with_capacity(listed.rows.len());
+        for (number, row) in listed.rows.into_iter().enumerate() {
+            let after = self.position_after(number, row.cursor);
+            let contact = Arc::new(row.contact);
+            // A row whose id cannot be asked for is still a row.
+            if let Ok(id) = Id::of_contact(&contact.id) {
+                let question = ContactById { account: self.account.clone(), id, needs: contact.known };
+                session.prime(&question, contact.clone(), each);
+            }
+            rows.push(Row { contact, after });
+        }
+        let bytes = rows.len() * (each + size_of::<Row>());
+        let total = listed.total;
+        Ok(Some((Page { rows, total }, bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn question() -> impl Strategy<Value = (String, PageOf)> {
+        let words = proptest::option::of("[ -~]{0,12}");
+        let business = proptest::option::of("[a-z0-9:\"/]{1,6}".prop_filter_map("an id", |t| Id::new(&t).ok()));
+        let after = prop_oneof![
+            Just(None),
+            any::<u32>().prop_map(|n| Some(Position::Skip(n))),
+            (any::<i64>(), "[ -~]{0,8}").prop_map(|(ms, id)| Some(Position::Pair(ms, id.into()))),
+        ];
+        ("[A-Z]{1,3}", words, business, after, 1..=PAGE_LIMIT).prop_map(|(location, words, business, after, limit)| {
+            let account = Account::new(&location, None, TimeZone::UTC, "t".into(), 1);
+            let list = List { business, search: words.map(Into::into) };
+            let page = PageOf { account: Arc::new(account), list, after, limit };
+            (location, page)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn different_questions_have_different_keys(pages in proptest::collection::vec(question(), 2..30)) {
+            let mut seen: HashMap<EntityKey, String> = HashMap::new();
+            for (location, page) in pages {
+                let what = format!("{location} {:?} {:?} {}", page.list, page.after, page.limit);
+                if let Some(other) = seen.insert(page.key(), what.clone()) {
+                    prop_assert_eq!(other, what);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The fields of `Query` that find contacts.
+
+use async_graphql::{Context, ID, Lookahead, Object};
+use futures_util::future::join_all;
+
+use super::Contact;
+use super::list::{ContactConnection, walk};
+use super::loader::{ContactById, List};
+use crate::graph::filter::{MOST, first_or};
+use crate::graph::{Error, Request};
+use crate::resources::{Started, contact_id, start_lists};
+use crate::upstream::Id;
+
+/// Longest `search`, in characters.
+const LONGEST_SEARCH: usize = 256;
+
+/// The contact with this id; its selected nested lists begin to load at the same moment, since they need nothing
+/// but the id. `look` is the selection of the contact.
+async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<Contact, Error>> {
+    let request = Request::of(ctx);
+    let question = ContactById::new(request.account().clone(), id.clone());
+    // When it is held, or known not to exist, there is no time to win.
+    let (loaded, started) = match request.held(&question) {
+        Some(_) => (request.load(question).await, Started::default()),
+        None => tokio::join!(request.load(question), start_lists(request, &look, &id)),
+    };
+    loaded.transpose().map(|seen| Ok(Contact { seen: seen?, _started: started }))
+}
+
+/// The contact that a record or a caller names.
+pub async fn by_id(ctx: &Context<'_>, text: &str) -> Option<Result<Contact, Error>> {
+    match contact_id(text) {
+        Ok(id) => find(ctx, ctx.look_ahead(), id).await,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// Contacts by id, and lists of them.
+#[derive(Default)]
+pub struct ContactQuery;
+
+/// Contacts by id, and lists of them.
+#[Object]
+impl ContactQuery {
+    /// The contact with this id; null when there is none.
+    async fn contact(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The contact's id upstream.")] id: ID,
+    ) -> Option<Result<Contact, Error>> {
+        by_id(ctx, &id).await
+    }
+
+    /// The contacts with these ids, in the same order and number, null where there is none. Each id is asked for
+    /// once, however often it is given.
+    async fn contacts_by_ids(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Ids of contacts, at most 500.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Contact, Error>>>, Error> {
+        if ids.len() > MOST {
+            return Err(Error::bad_input(format!("`ids` has {} ids; it can have {MOST}.", ids.len())));
+        }
+        let ids = ids.iter().map(|id| contact_id(id)).collect::<Result<Vec<_>, _>>()?;
+        Ok(join_all(ids.into_iter().map(|id| find(ctx, ctx.look_ahead(), id))).await)
+    }
+
+    /// The contacts of the location, the newest first.
+    async fn contacts(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many, from 1 to 500.", default_with = "Some(20)")] first: Option<i32>,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Words to look for, in names, mail addresses and phone numbers.")] search: Option<String>,
+    ) -> Result<ContactConnection, Error> {
+        let list = List { business: None, search: words(search)? };
+        walk(ctx, list, first_or(20, first)?, after).await
+    }
+
+    /// The contacts that are linked to a business.
+    async fn contacts_by_business(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The business' id upstream.")] business_id: ID,
+        #[graphql(desc = "How many, from 1 to 500.", default_with = "Some(25)")] first: Option<i32>,
+        #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Words to look for, in names, mail addresses and phone numbers.")] search: Option<String>,
+    ) -> Result<ContactConnection, Error> {
+        let business = Id::new(&business_id).map_err(|why| Error::bad_input(format!("`businessId` {why}.")))?;
+        let list = List { business: Some(business), search: words(search)? };
+        walk(ctx, list, first_or(25, first)?, after).await
+    }
+}
+
+/// Nothing but blanks is no search.
+fn words(search: Option<String>) -> Result<Option<Box<str>>, Error> {
+    let Some(search) = search.filter(|words| !words.trim().is_empty()) else {
+        return Ok(None);
+    };
+    if search.chars().count() > LONGEST_SEARCH {
+        return Err(Error::bad_input(format!("`search` can have {LONGEST_SEARCH} characters.")));
+    }
+    Ok(Some(search.into()))
+}

@@ -1,0 +1,123 @@
+//! Notes: what was written down about a contact.
+
+mod api;
+mod loader;
+mod model;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+
+use loader::NoteById;
+pub use loader::NotesOf;
+
+use super::contact::{self, Contact};
+use super::{Started, contact_id, record_id, start_contact};
+use crate::graph::filter::Span;
+use crate::graph::{Code, DateTime, Error, Request};
+use crate::upstream::Id;
+
+/// A note as GraphQL shows it.
+pub struct Note {
+    seen: Arc<model::Note>,
+    /// The reading of its contact, if that was begun before the note was there.
+    _started: Started,
+}
+
+impl Note {
+    fn new(seen: Arc<model::Note>, started: Started) -> Self {
+        Self { seen, _started: started }
+    }
+}
+
+/// Something written down about a contact.
+#[Object]
+impl Note {
+    /// The note's id upstream.
+    async fn id(&self) -> ID {
+        ID::from(&*self.seen.id)
+    }
+
+    /// What the note says.
+    async fn note(&self) -> Option<&str> {
+        self.seen.note.as_deref()
+    }
+
+    /// Its title.
+    async fn title(&self) -> Option<&str> {
+        self.seen.title.as_deref()
+    }
+
+    /// Whether it is pinned.
+    async fn pinned(&self) -> Option<bool> {
+        self.seen.pinned
+    }
+
+    /// Its colour, as `#RRGGBB`.
+    async fn color(&self) -> Option<&str> {
+        self.seen.color.as_deref()
+    }
+
+    /// Id of the user who wrote it.
+    async fn user_id(&self) -> Option<ID> {
+        self.seen.user_id.as_deref().map(ID::from)
+    }
+
+    /// When it was written.
+    async fn date_created(&self) -> Option<DateTime> {
+        self.seen.date_created.map(DateTime)
+    }
+
+    /// Id of the contact that it is about.
+    async fn contact_id(&self) -> ID {
+        ID::from(&*self.seen.contact_id)
+    }
+
+    /// The contact that it is about.
+    async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact, Error>> {
+        contact::by_id(ctx, &self.seen.contact_id).await
+    }
+}
+
+/// The notes of a contact that pass the filter.
+pub async fn of_contact(ctx: &Context<'_>, contact: Id, created: Span, most: usize) -> Result<Vec<Note>, Error> {
+    let request = Request::of(ctx);
+    let notes = request.load(NotesOf::new(request.account().clone(), contact)).await?;
+    let notes = notes.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
+    let notes = notes.iter().map(|note| Note::new(note.clone(), Started::default()));
+    let wanted = |note: &Note| created.holds(note.seen.date_created.map(DateTime));
+    Ok(notes.filter(wanted).take(most).collect())
+}
+
+/// Notes by id.
+#[derive(Default)]
+pub struct NoteQuery;
+
+/// Notes by id.
+#[Object]
+impl NoteQuery {
+    /// One note of a contact; null when there is none.
+    async fn note(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of the contact that the note is about.")] contact_id: ID,
+        #[graphql(desc = "The note's id upstream.")] id: ID,
+    ) -> Option<Result<Note, Error>> {
+        find(ctx, &contact_id, &id).await.transpose()
+    }
+}
+
+async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>, Error> {
+    let (contact, id) = (contact_id(contact)?, record_id(id)?);
+    let request = Request::of(ctx);
+    let account = request.account().clone();
+    if let Some(Some(notes)) = request.held(&NotesOf::new(account.clone(), contact.clone()))
+        && let Some(note) = notes.iter().find(|note| *note.id == *id.as_str())
+    {
+        return Ok(Some(Note::new(note.clone(), Started::default())));
+    }
+    let look = ctx.look_ahead();
+    let key = NoteById { account, contact: contact.clone(), id };
+    let (note, started) = tokio::join!(request.load(key), start_contact(request, &look, &contact));
+    Ok(note?.map(|note| Note::new(note, started)))
+}

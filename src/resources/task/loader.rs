@@ -1,0 +1,89 @@
+//! The keys by which tasks are loaded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::api;
+use super::model::Task;
+use crate::cache::{EntityKey, Kind};
+use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Ttls};
+
+/// All tasks of a contact.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TasksOf {
+    account: Arc<Account>,
+    contact: Id,
+}
+
+impl TasksOf {
+    pub fn new(account: Arc<Account>, contact: Id) -> Self {
+        Self { account, contact }
+    }
+}
+
+impl Question for TasksOf {
+    type Answer = Vec<Arc<Task>>;
+
+    fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    fn key(&self) -> EntityKey {
+        EntityKey::new(self.account.view, Kind::Tasks, self.contact.as_str())
+    }
+
+    fn route(&self) -> Route {
+        api::LIST
+    }
+
+    fn ttl(&self, ttls: &Ttls) -> Duration {
+        ttls.tasks
+    }
+
+    async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
+        let Some(body) = session.get(Call::get(api::LIST, &[&self.contact])).await? else {
+            return Ok(None);
+        };
+        let tasks = api::list(session.account(), &self.contact, &body)?;
+        let bytes = body.len() + tasks.len() * size_of::<Task>();
+        Ok(Some((tasks.into_iter().map(Arc::new).collect(), bytes)))
+    }
+}
+
+/// One task of a contact.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskById {
+    pub account: Arc<Account>,
+    pub contact: Id,
+    pub id: Id,
+}
+
+impl Question for TaskById {
+    type Answer = Task;
+
+    fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    fn key(&self) -> EntityKey {
+        // No id has a slash in it.
+        let id = format!("{}/{}", self.contact.as_str(), self.id.as_str());
+        EntityKey::new(self.account.view, Kind::Task, id)
+    }
+
+    fn route(&self) -> Route {
+        api::ONE
+    }
+
+    fn ttl(&self, ttls: &Ttls) -> Duration {
+        ttls.tasks
+    }
+
+    async fn fetch(self, session: Session) -> Result<Option<(Task, usize)>, Error> {
+        let Some(body) = session.get(Call::get(api::ONE, &[&self.contact, &self.id])).await? else {
+            return Ok(None);
+        };
+        let task = api::one(session.account(), &self.contact, &body)?;
+        Ok(task.map(|task| (task, size_of::<Task>() + body.len())))
+    }
+}

@@ -1,0 +1,152 @@
+//! Tasks: what there is to do for a contact.
+
+mod api;
+mod loader;
+mod model;
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Enum, ID, Object};
+
+use loader::TaskById;
+pub use loader::TasksOf;
+
+use super::contact::{self, Contact};
+use super::{Started, contact_id, record_id, start_contact};
+use crate::graph::filter::Span;
+use crate::graph::{Code, DateTime, Error, Request};
+use crate::upstream::Id;
+
+/// Whether a task is done.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskStatus {
+    /// Still to do.
+    Open,
+    /// Done.
+    Completed,
+}
+
+/// A task as GraphQL shows it.
+pub struct Task {
+    seen: Arc<model::Task>,
+    /// The reading of its contact, if that was begun before the task was there.
+    _started: Started,
+}
+
+impl Task {
+    fn new(seen: Arc<model::Task>, started: Started) -> Self {
+        Self { seen, _started: started }
+    }
+
+    fn state(&self) -> Option<TaskStatus> {
+        self.seen.completed.map(|done| match done {
+            true => TaskStatus::Completed,
+            false => TaskStatus::Open,
+        })
+    }
+}
+
+/// Something to do for a contact.
+#[Object]
+impl Task {
+    /// The task's id upstream.
+    async fn id(&self) -> ID {
+        ID::from(&*self.seen.id)
+    }
+
+    /// What is to be done.
+    async fn title(&self) -> Option<&str> {
+        self.seen.title.as_deref()
+    }
+
+    /// More about it.
+    async fn body(&self) -> Option<&str> {
+        self.seen.body.as_deref()
+    }
+
+    /// Whether it is done, as a word.
+    async fn status(&self) -> Option<TaskStatus> {
+        self.state()
+    }
+
+    /// Whether it is done.
+    async fn completed(&self) -> Option<bool> {
+        self.seen.completed
+    }
+
+    /// When it is due.
+    async fn due_date(&self) -> Option<DateTime> {
+        self.seen.due_date.map(DateTime)
+    }
+
+    /// How urgent it is, where the upstream tells; it does not as a rule, and then this is null.
+    async fn priority(&self) -> Option<&str> {
+        self.seen.priority.as_deref()
+    }
+
+    /// Id of the user whom it is assigned to.
+    async fn assigned_to(&self) -> Option<ID> {
+        self.seen.assigned_to.as_deref().map(ID::from)
+    }
+
+    /// Id of the contact that it is about.
+    async fn contact_id(&self) -> ID {
+        ID::from(&*self.seen.contact_id)
+    }
+
+    /// The contact that it is about.
+    async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact, Error>> {
+        contact::by_id(ctx, &self.seen.contact_id).await
+    }
+}
+
+/// The tasks of a contact that pass the filters.
+pub async fn of_contact(
+    ctx: &Context<'_>,
+    contact: Id,
+    status: Option<TaskStatus>,
+    due: Span,
+    most: usize,
+) -> Result<Vec<Task>, Error> {
+    let request = Request::of(ctx);
+    let tasks = request.load(TasksOf::new(request.account().clone(), contact)).await?;
+    let tasks = tasks.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
+    let tasks = tasks.iter().map(|task| Task::new(task.clone(), Started::default()));
+    let wanted = |task: &Task| {
+        status.is_none_or(|status| task.state() == Some(status)) && due.holds(task.seen.due_date.map(DateTime))
+    };
+    Ok(tasks.filter(wanted).take(most).collect())
+}
+
+/// Tasks by id.
+#[derive(Default)]
+pub struct TaskQuery;
+
+/// Tasks by id.
+#[Object]
+impl TaskQuery {
+    /// One task of a contact; null when there is none.
+    async fn task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of the contact that the task is about.")] contact_id: ID,
+        #[graphql(desc = "The task's id upstream.")] id: ID,
+    ) -> Option<Result<Task, Error>> {
+        find(ctx, &contact_id, &id).await.transpose()
+    }
+}
+
+async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>, Error> {
+    let (contact, id) = (contact_id(contact)?, record_id(id)?);
+    let request = Request::of(ctx);
+    let account = request.account().clone();
+    if let Some(Some(tasks)) = request.held(&TasksOf::new(account.clone(), contact.clone()))
+        && let Some(task) = tasks.iter().find(|task| *task.id == *id.as_str())
+    {
+        return Ok(Some(Task::new(task.clone(), Started::default())));
+    }
+    let look = ctx.look_ahead();
+    let key = TaskById { account, contact: contact.clone(), id };
+    let (task, started) = tokio::join!(request.load(key), start_contact(request, &look, &contact));
+    Ok(task?.map(|task| Task::new(task, started)))
+}

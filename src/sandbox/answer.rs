@@ -1,0 +1,122 @@
+//! What is sent back: bodies, and refusals in the spelling that the quirks ask for.
+
+use super::quirks::Quirks;
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+pub(super) const JSON: &str = "application/json; charset=utf-8";
+pub(super) const HTML: &str = "text/html";
+
+/// A whole response but for its headers about limits.
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub content_type: Option<&'static str>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("values with text keys are always JSON");
+        Self { status, content_type: Some(JSON), body }
+    }
+
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, body)
+    }
+
+    /// How the API answers a path that it does not have.
+    pub fn nothing_here() -> Self {
+        Self { status: StatusCode::NOT_FOUND, content_type: None, body: Vec::new() }
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        if let Some(kind) = self.content_type {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        response
+    }
+}
+
+/// Why a call is not answered with data.
+#[derive(Debug, PartialEq)]
+pub(super) enum Refusal {
+    Unauthorized(&'static str),
+    /// The API leaves out `error` when the version header is what it refuses.
+    Version(&'static str),
+    WrongLocation,
+    Missing {
+        what: &'static str,
+        id: String,
+    },
+    Invalid(Vec<String>),
+    TooMany,
+    Broken,
+}
+
+impl Refusal {
+    pub fn answer(self, quirks: &Quirks, trace: &str) -> Answer {
+        let status = self.status(quirks);
+        let mut body = if quirks.status_errors {
+            Map::from_iter([("error".into(), self.message()), ("status".into(), json!(status.as_u16()))])
+        } else if let (Self::Missing { what, .. }, false) = (&self, quirks.message_errors) {
+            self.missing_as_seen(what, status)
+        } else {
+            self.as_declared(status)
+        };
+        body.insert("traceId".into(), json!(trace));
+        Answer::json(status, &body)
+    }
+
+    fn status(&self, quirks: &Quirks) -> StatusCode {
+        match self {
+            Self::Unauthorized(_) | Self::Version(_) => StatusCode::UNAUTHORIZED,
+            Self::WrongLocation => StatusCode::FORBIDDEN,
+            Self::Missing { .. } if quirks.missing_404 => StatusCode::NOT_FOUND,
+            Self::Missing { .. } => StatusCode::BAD_REQUEST,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn message(&self) -> Value {
+        match self {
+            Self::Unauthorized(text) | Self::Version(text) => json!(text),
+            Self::WrongLocation => json!("The token does not have access to this location."),
+            Self::Missing { what, id } => json!(format!("{what} with id {id} not found")),
+            Self::Invalid(problems) => json!(problems),
+            Self::TooMany => json!("Too Many Requests"),
+            Self::Broken => json!("Internal server error"),
+        }
+    }
+
+    fn missing_as_seen(&self, what: &str, status: StatusCode) -> Map<String, Value> {
+        let mut body = Map::from_iter([("error".into(), self.message())]);
+        if what == "Contact" {
+            body.insert("status".into(), json!(status.as_u16()));
+        }
+        body
+    }
+
+    fn as_declared(&self, status: StatusCode) -> Map<String, Value> {
+        let mut body =
+            Map::from_iter([("statusCode".into(), json!(status.as_u16())), ("message".into(), self.message())]);
+        let error = match self {
+            Self::Unauthorized(_) => "Unauthorized",
+            Self::WrongLocation => "Forbidden",
+            Self::Invalid(_) => "Unprocessable Entity",
+            _ => return body,
+        };
+        body.insert("error".into(), json!(error));
+        body
+    }
+}

@@ -1,0 +1,93 @@
+//! `/__sandbox/...`: for whoever runs the sandbox. Never counted, delayed or limited.
+
+use super::{
+    data::{DEMO_CONTACT, Place, company_id},
+    fault::Fault,
+    server::World,
+    traffic::Counts,
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// What a client needs to connect.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// The first location.
+    pub location_id: String,
+    /// The agency that the locations belong to.
+    pub company_id: String,
+    /// The first location's token.
+    pub token: String,
+    /// A contact with a full profile.
+    pub contact_id: String,
+    /// All locations.
+    pub locations: Vec<LocationInfo>,
+}
+
+/// A location and the token that opens it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocationInfo {
+    /// Its id.
+    pub location_id: String,
+    /// Its private integration token.
+    pub token: String,
+}
+
+impl Info {
+    pub(super) fn new(places: Vec<Place>) -> Self {
+        let locations: Vec<_> = places
+            .into_iter()
+            .map(|place| LocationInfo { location_id: place.location_id, token: place.token })
+            .collect();
+        Self {
+            location_id: locations[0].location_id.clone(),
+            company_id: company_id(),
+            token: locations[0].token.clone(),
+            contact_id: DEMO_CONTACT.into(),
+            locations,
+        }
+    }
+}
+
+pub(super) fn router() -> Router<Arc<World>> {
+    Router::new()
+        .route("/info", get(info))
+        .route("/calls", get(calls))
+        .route("/reset", post(reset))
+        .route("/faults", post(faults))
+}
+
+async fn info(State(world): State<Arc<World>>) -> Json<Info> {
+    Json(world.info.clone())
+}
+
+async fn calls(State(world): State<Arc<World>>) -> Json<Counts> {
+    Json(world.traffic.counts())
+}
+
+async fn reset(State(world): State<Arc<World>>) -> Json<Value> {
+    world.traffic.reset();
+    Json(json!({}))
+}
+
+/// The rules of the body replace those in force. A content type is not asked for: this is typed by hand.
+async fn faults(State(world): State<Arc<World>>, body: String) -> (StatusCode, Json<Value>) {
+    let rules: Result<Vec<Fault>, _> = serde_json::from_str(&body);
+    let replaced = rules.map_err(|error| format!("not a list of rules: {error}")).and_then(|rules| {
+        let count = rules.len();
+        world.faults.replace(rules).map(|()| count)
+    });
+    match replaced {
+        Ok(count) => (StatusCode::OK, Json(json!({"rules": count}))),
+        Err(message) => (StatusCode::BAD_REQUEST, Json(json!({"message": message}))),
+    }
+}

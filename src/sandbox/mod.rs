@@ -1,0 +1,36 @@
+//! A stand-in for the Contacts API, written from its wire facts alone. It shares no type with the gateway's
+//! own client, so that a mistake on one side can't agree with itself on the other.
+//!
+//! In reading order: [`Options`] and [`Quirks`] say what it plays; `server` is the way of one call; `route`
+//! is the table of what can be called, `door` refuses, `read` answers from the `store`, `view` is how a record
+//! looks on the wire; `data` makes the records; `limits`, [`Fault`] and [`Hold`] get in the way on purpose;
+//! `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
+
+mod answer;
+mod control;
+mod data;
+mod door;
+mod fault;
+mod handle;
+mod hold;
+mod limits;
+mod lock;
+mod options;
+mod quirks;
+mod read;
+mod route;
+mod server;
+mod store;
+mod traffic;
+mod view;
+
+pub use control::{Info, LocationInfo};
+pub use data::{DEMO_CONTACT, NOW};
+pub use fault::{Cut, Fault};
+pub use handle::Sandbox;
+pub use hold::Hold;
+pub use options::{Options, RateLimit};
+pub use quirks::Quirks;
+pub use server::serve;
+pub use store::Record;
+pub use traffic::Call;

@@ -1,0 +1,114 @@
+//! Where the API's description and its behaviour differ, or nobody knows: one switch for each.
+
+use std::str::FromStr;
+
+/// All switches off is the API as it was seen live; a switch turns one behaviour to the other known form.
+/// Read from names separated by commas, for example `message-errors,rfc3339-times`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quirks {
+    /// `message-errors`: every refusal is spelled `{statusCode, message}`.
+    pub message_errors: bool,
+    /// `status-errors`: every refusal is spelled `{error, status}`.
+    pub status_errors: bool,
+    /// `missing-404`: an unknown contact, task or note is 404 instead of 400.
+    pub missing_404: bool,
+    /// `plain-rows`: list rows have names in display casing and no `Raw` fields.
+    pub plain_rows: bool,
+    /// `row-timezone`: list rows have the contact's time zone.
+    pub row_timezone: bool,
+    /// `short-rows`: list rows have only the declared fields: no name, phone or company.
+    pub short_rows: bool,
+    /// `missing-fields`: single objects and the items of nested lists come without most optional fields.
+    pub missing_fields: bool,
+    /// `no-name`: a contact by id comes without `name`.
+    pub no_name: bool,
+    /// `rfc3339-times`: appointment times name their offset.
+    pub rfc3339_times: bool,
+    /// `underscore-ids`: a task's id is `_id`.
+    pub underscore_ids: bool,
+    /// `no-last-cursor`: the last page of contacts has no cursor.
+    pub no_last_cursor: bool,
+    /// `no-totals`: `meta` has no `total`.
+    pub no_totals: bool,
+    /// `no-meta`: the list of contacts is `{contacts, count}`, as declared; only rows have cursors.
+    pub no_meta: bool,
+    /// `business-count`: contacts of a business come with `count`.
+    pub business_count: bool,
+    /// `no-rate-headers`: limits hold, but no header tells them.
+    pub no_rate_headers: bool,
+}
+
+impl Quirks {
+    /// The names that can be read.
+    pub const NAMES: [&str; 15] = [
+        "message-errors",
+        "status-errors",
+        "missing-404",
+        "plain-rows",
+        "row-timezone",
+        "short-rows",
+        "missing-fields",
+        "no-name",
+        "rfc3339-times",
+        "underscore-ids",
+        "no-last-cursor",
+        "no-totals",
+        "no-meta",
+        "business-count",
+        "no-rate-headers",
+    ];
+
+    fn switch(&mut self, name: &str) -> Option<&mut bool> {
+        Some(match name {
+            "message-errors" => &mut self.message_errors,
+            "status-errors" => &mut self.status_errors,
+            "missing-404" => &mut self.missing_404,
+            "plain-rows" => &mut self.plain_rows,
+            "row-timezone" => &mut self.row_timezone,
+            "short-rows" => &mut self.short_rows,
+            "missing-fields" => &mut self.missing_fields,
+            "no-name" => &mut self.no_name,
+            "rfc3339-times" => &mut self.rfc3339_times,
+            "underscore-ids" => &mut self.underscore_ids,
+            "no-last-cursor" => &mut self.no_last_cursor,
+            "no-totals" => &mut self.no_totals,
+            "no-meta" => &mut self.no_meta,
+            "business-count" => &mut self.business_count,
+            "no-rate-headers" => &mut self.no_rate_headers,
+            _ => return None,
+        })
+    }
+}
+
+impl FromStr for Quirks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut quirks = Self::default();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let switch = quirks
+                .switch(name)
+                .ok_or_else(|| format!("`{name}` is no quirk; there are {}", Self::NAMES.join(", ")))?;
+            *switch = true;
+        }
+        if quirks.message_errors && quirks.status_errors {
+            return Err("message-errors and status-errors exclude each other".into());
+        }
+        Ok(quirks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_turns_its_own_switch() {
+        let mut seen = vec![Quirks::default()];
+        for name in Quirks::NAMES {
+            let quirks: Quirks = name.parse().unwrap();
+            assert!(!seen.contains(&quirks), "{name} turns a switch of another name");
+            seen.push(quirks);
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The server, and the way of one call through it.
+
+use super::{
+    answer::{Answer, JSON, Refusal},
+    control::{self, Info},
+    data,
+    data::random::Random,
+    door::{self, Credential},
+    fault::{Cut, Faults},
+    hold::Gates,
+    limits::Limits,
+    lock,
+    options::Options,
+    quirks::Quirks,
+    route::{self, Found, ROUTES, Route, UNMATCHED},
+    store::{Location, Store},
+    traffic::{Call, Traffic},
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Query, Request, State},
+    http::{HeaderValue, header::CONTENT_TYPE, request::Parts},
+    response::{IntoResponse, Response},
+    serve::ListenerExt,
+};
+use futures_util::stream;
+use jiff::tz::TimeZone;
+use std::{
+    collections::HashMap,
+    io,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::oneshot};
+
+/// How long calls under way may take to end once the server is to stop.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// Everything that the calls of one sandbox share.
+pub(super) struct World {
+    pub options: Options,
+    pub info: Info,
+    pub store: RwLock<Store>,
+    /// By token.
+    pub credentials: RwLock<HashMap<String, Credential>>,
+    pub traffic: Traffic,
+    pub faults: Faults,
+    pub gates: Arc<Gates>,
+    /// Nanoseconds.
+    pub latency: AtomicU64,
+    limits: Mutex<Limits>,
+    /// For jitter and failures, so that a run can be repeated.
+    dice: Mutex<Random>,
+    traces: AtomicU64,
+}
+
+impl World {
+    pub fn new(options: Options, keep_calls: bool) -> Arc<Self> {
+        let places = data::places(options.locations);
+        let credential = |location: &str| Credential { location: location.into(), scopes: options.scopes.clone() };
+        let tokens = places.iter().map(|place| (place.token.clone(), credential(&place.location_id)));
+        Arc::new(Self {
+            credentials: RwLock::new(tokens.collect()),
+            store: RwLock::new(data::fill(&options, &places)),
+            info: Info::new(places),
+            traffic: Traffic::new(keep_calls),
+            faults: Faults::default(),
+            gates: Arc::default(),
+            latency: AtomicU64::new(nanos(options.latency)),
+            limits: Mutex::new(Limits::new(&options)),
+            dice: Mutex::new(Random::new(&[options.seed, 77])),
+            traces: AtomicU64::new(0),
+            options,
+        })
+    }
+
+    fn draws_failure(&self) -> bool {
+        self.options.fail_rate > 0.0 && lock::lock(&self.dice).share() < self.options.fail_rate
+    }
+
+    fn delay(&self) -> Duration {
+        let latency = Duration::from_nanos(self.latency.load(Relaxed));
+        if self.options.jitter.is_zero() {
+            return latency;
+        }
+        latency + self.options.jitter.mul_f64(lock::lock(&self.dice).share())
+    }
+}
+
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a route needs to answer one call that was let in.
+pub(super) struct Ask<'a> {
+    pub location_id: &'a str,
+    pub location: &'a Location,
+    /// The named segments of the path, decoded.
+    pub segments: &'a [String],
+    pub parameters: &'a [(String, String)],
+    pub quirks: &'a Quirks,
+    pub zone: &'a TimeZone,
+    pub trace: &'a str,
+}
+
+impl Ask<'_> {
+    pub fn query(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Serves until `shutdown` resolves, then soon returns, whatever is still under way.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    options: Options,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    run(World::new(options, false), listener, shutdown).await
+}
+
+pub(super) async fn run(
+    world: Arc<World>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (stopping, stopped) = oneshot::channel::<()>();
+    let signal = async move {
+        shutdown.await;
+        drop(stopping);
+    };
+    // Answers are small: waiting to fill a packet would cost each call its time.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+    });
+    let app = Router::new().nest("/__sandbox", control::router()).fallback(call).with_state(world);
+    let server = axum::serve(listener, app).with_graceful_shutdown(signal);
+    tokio::select! {
+        ended = server => ended,
+        () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => Ok(()),
+    }
+}
+
+/// A call as far as it is known before anything is decided.
+struct Arrival {
+    head: Parts,
+    route: Option<(&'static Route, Vec<String>)>,
+    mis_cased: bool,
+    parameters: Vec<(String, String)>,
+    trace: String,
+}
+
+async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let found = route::find(head.method.as_str(), head.uri.path());
+    let mis_cased = matches!(found, Found::MisCased);
+    let (row, segments) = match found {
+        Found::Route(row, segments) => (Some(row), segments),
+        Found::MisCased | Found::Nothing => (None, Vec::new()),
+    };
+    let parameters = Query::try_from_uri(&head.uri).map(|Query(pairs)| pairs).unwrap_or_default();
+    let trace = format!("{:016x}", Random::new(&[world.traces.fetch_add(1, Relaxed)]).next());
+    let route = row.map(|row| (&ROUTES[row], segments));
+    let arrival = Arrival { head, route, mis_cased, parameters, trace };
+
+    let location = location_of(&world, &arrival);
+    let under_way = world.traffic.arrive(row, |route| line(&arrival, route, location.clone()));
+    let (response, cut) = limited(&world, &arrival, location.as_deref().unwrap_or_default()).await;
+    if !cut {
+        under_way.answered(response.status().as_u16());
+    }
+    response
+}
+
+fn location_of(world: &World, arrival: &Arrival) -> Option<String> {
+    let credentials = lock::read(&world.credentials);
+    credentials.get(door::bearer(&arrival.head.headers)).map(|credential| credential.location.clone())
+}
+
+fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Call {
+    let version = arrival.head.headers.get("version").and_then(|value| value.to_str().ok());
+    Call {
+        method: arrival.head.method.to_string(),
+        route,
+        path: arrival.head.uri.path().to_owned(),
+        query: arrival.parameters.clone(),
+        location,
+        version: version.map(String::from),
+        status: None,
+    }
+}
+
+/// The answer with its headers about limits, and whether its connection is cut.
+async fn limited(world: &World, arrival: &Arrival, location: &str) -> (Response, bool) {
+    let left = {
+        let mut limits = lock::lock(&world.limits);
+        limits.any().then(|| limits.take(location, Instant::now()))
+    };
+    let (mut response, cut) = if left.is_some_and(|left| left.over) {
+        (Refusal::TooMany.answer(&world.options.quirks, &arrival.trace).into_response(), false)
+    } else {
+        disturbed(world, arrival).await
+    };
+    if let Some(left) = left.filter(|_| !world.options.quirks.no_rate_headers) {
+        left.tell(response.headers_mut());
+    }
+    (response, cut)
+}
+
+/// The answer after all that was put in its way: a fault, a hold, latency, a failure by chance.
+async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
+    let template = arrival.route.as_ref().map_or(UNMATCHED, |(route, _)| route.template);
+    let fault = world.faults.take(template, contact_of(arrival));
+    let fails = world.draws_failure();
+    let mut early = None;
+    if let Some(gate) = world.gates.before(template) {
+        if gate.answer_first {
+            early = Some(answer(world, arrival));
+        }
+        // Told only now, so that whoever waits for arrivals may change the data at once.
+        gate.arrive();
+        gate.pass().await;
+    }
+    let wait = world.delay() + fault.as_ref().map_or(Duration::ZERO, |fault| fault.wait());
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let quirks = &world.options.quirks;
+    let replaced = fault.as_ref().and_then(|fault| fault.answer(quirks, &arrival.trace));
+    let answer = match replaced {
+        Some(replaced) => replaced,
+        None if fails => Refusal::Broken.answer(quirks, &arrival.trace),
+        None => early.unwrap_or_else(|| answer(world, arrival)),
+    };
+    match fault.and_then(|fault| fault.drop) {
+        Some(cut) => (cut_off(answer, cut), true),
+        None => (answer.into_response(), false),
+    }
+}
+
+fn contact_of(arrival: &Arrival) -> Option<&str> {
+    let (route, segments) = arrival.route.as_ref()?;
+    let named = route.template.starts_with("GET /contacts/{contactId}");
+    segments.first().filter(|_| named).map(String::as_str)
+}
+
+fn answer(world: &World, arrival: &Arrival) -> Answer {
+    let quirks = &world.options.quirks;
+    let Some((route, segments)) = &arrival.route else {
+        return if arrival.mis_cased {
+            Refusal::Unauthorized("Unauthorized").answer(quirks, &arrival.trace)
+        } else {
+            Answer::nothing_here()
+        };
+    };
+    let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| {
+        let store = lock::read(&world.store);
+        let location = store.get(&location_id).ok_or(Refusal::WrongLocation)?;
+        (route.answer)(&Ask {
+            location_id: &location_id,
+            location,
+            segments,
+            parameters: &arrival.parameters,
+            quirks,
+            zone: &world.options.timezone,
+            trace: &arrival.trace,
+        })
+    });
+    answered.unwrap_or_else(|refusal| refusal.answer(quirks, &arrival.trace))
+}
+
+/// A response whose body fails, upon which the server closes the connection. Nothing is written before the
+/// body's first poll, so failing at once sends nothing; yielding after a part sends the head and that part.
+fn cut_off(mut answer: Answer, cut: Cut) -> Response {
+    let part = answer.body.len() / 2;
+    answer.body.truncate(part);
+    let failure = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
+    let body = match cut {
+        Cut::Before => Body::from_stream(stream::once(async move { failure() as io::Result<Vec<u8>> })),
+        Cut::Mid => Body::from_stream(stream::unfold(Some(answer.body), move |left| async move {
+            match left {
+                Some(part) => Some((Ok(part), None)),
+                None => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    Some((failure(), None))
+                }
+            }
+        })),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response
+}

@@ -1,0 +1,117 @@
+//! The schema put together from its resources.
+
+use async_graphql::{
+    Context, EmptyMutation, EmptySubscription, ID, MergedObject, Object, SDLExportOptions, SimpleObject, ValidationMode,
+};
+
+use crate::graph::Request;
+use crate::resources::contact::ContactQuery;
+use crate::resources::note::NoteQuery;
+use crate::resources::task::TaskQuery;
+use crate::upstream::Limits;
+
+/// Everything that can be asked.
+#[derive(MergedObject, Default)]
+pub struct Query(ContactQuery, TaskQuery, NoteQuery, GatewayQuery);
+
+/// The schema as it is executed.
+pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+
+/// Builds the schema. It executes documents that were fully validated before and validates them only for what
+/// execution needs.
+pub fn build() -> Schema {
+    Schema::build(Query::default(), EmptyMutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish()
+}
+
+/// The schema in GraphQL's schema definition language.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().prefer_single_line_descriptions();
+    build().sdl_with_options(options)
+}
+
+/// The gateway itself.
+#[derive(Default)]
+struct GatewayQuery;
+
+/// The gateway itself.
+#[Object]
+impl GatewayQuery {
+    /// The gateway itself: its version, and what this caller may do at which location.
+    async fn gateway(&self) -> Gateway {
+        Gateway
+    }
+}
+
+struct Gateway;
+
+/// The gateway, as this caller sees it.
+#[Object]
+impl Gateway {
+    /// The gateway's version.
+    async fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The location that this request asks.
+    async fn location(&self, ctx: &Context<'_>) -> Location {
+        let account = Request::of(ctx).account();
+        Location {
+            id: ID::from(&*account.location),
+            name: account.name.as_deref().map(str::to_owned),
+            timezone: account.timezone.iana_name().map(str::to_owned),
+        }
+    }
+
+    /// What the caller may do.
+    async fn scopes(&self, ctx: &Context<'_>) -> Vec<String> {
+        Request::of(ctx).caller.scopes.iter().map(|scope| scope.to_string()).collect()
+    }
+
+    /// What the upstream last said of its limits for the location; null until it was called.
+    async fn limits(&self, ctx: &Context<'_>) -> Option<UpstreamLimits> {
+        let limits = Request::of(ctx).account().limits();
+        (limits != Limits::default()).then(|| limits.into())
+    }
+}
+
+/// A location that the gateway serves.
+#[derive(SimpleObject)]
+struct Location {
+    /// The location's id upstream.
+    id: ID,
+    /// What the settings call it.
+    name: Option<String>,
+    /// The zone of upstream times that name none, as an IANA name.
+    timezone: Option<String>,
+}
+
+/// The upstream's limits, as its last answer told them. Each is null until it was told.
+#[derive(SimpleObject)]
+struct UpstreamLimits {
+    /// Calls allowed in one window.
+    max: Option<u32>,
+    /// Calls left in the window of the last answer.
+    remaining: Option<u32>,
+    /// Length of a window, in milliseconds.
+    window_ms: Option<u64>,
+    /// Calls allowed in a day.
+    daily_max: Option<u32>,
+    /// Calls left that day.
+    daily_remaining: Option<u32>,
+    /// Time from the last answer until the day's limit starts anew, in milliseconds.
+    daily_reset_ms: Option<u64>,
+}
+
+impl From<Limits> for UpstreamLimits {
+    fn from(limits: Limits) -> Self {
+        let ms = |time: std::time::Duration| time.as_millis() as u64;
+        Self {
+            max: limits.max,
+            remaining: limits.remaining,
+            window_ms: limits.window.map(ms),
+            daily_max: limits.daily_max,
+            daily_remaining: limits.daily_remaining,
+            daily_reset_ms: limits.daily_reset.map(ms),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! One location and the credential that reads it: what all calls for it share.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use reqwest::header::{HeaderMap, HeaderValue};
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use crate::cache::View;
+
+/// What the upstream last said of its limits. Each part is absent until it was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls allowed in one window.
+    pub max: Option<u32>,
+    /// Calls left in this window.
+    pub remaining: Option<u32>,
+    /// Length of the window.
+    pub window: Option<Duration>,
+    /// Calls allowed in a day.
+    pub daily_max: Option<u32>,
+    /// Calls left today.
+    pub daily_remaining: Option<u32>,
+    /// Time until the day's limit starts anew.
+    pub daily_reset: Option<Duration>,
+}
+
+impl Limits {
+    /// Takes over what these headers tell, and keeps the rest.
+    fn learn(&mut self, headers: &HeaderMap) {
+        let number = |name: &str| headers.get(name).and_then(whole_number);
+        let count = |name: &str| number(name).and_then(|n| u32::try_from(n).ok());
+        let time = |name: &str| number(name).map(Duration::from_millis);
+        let Self { max, remaining, window, daily_max, daily_remaining, daily_reset } = *self;
+        *self = Self {
+            max: count("x-ratelimit-max").or(max),
+            remaining: count("x-ratelimit-remaining").or(remaining),
+            window: time("x-ratelimit-interval-milliseconds").or(window),
+            daily_max: count("x-ratelimit-limit-daily").or(daily_max),
+            daily_remaining: count("x-ratelimit-daily-remaining").or(daily_remaining),
+            daily_reset: time("x-ratelimit-daily-reset").or(daily_reset),
+        };
+    }
+}
+
+fn whole_number(value: &HeaderValue) -> Option<u64> {
+    value.to_str().ok()?.trim().parse().ok()
+}
+
+/// A location of the gateway.
+pub struct Account {
+    /// The location's id upstream.
+    pub location: Box<str>,
+    /// What people call it.
+    pub name: Option<Box<str>>,
+    /// The zone of upstream times that name none.
+    pub timezone: TimeZone,
+    /// Whose cached values these are.
+    pub view: View,
+    /// At most so many calls are in flight.
+    pub(super) permits: Semaphore,
+    pub(super) token: SecretString,
+    limits: Mutex<Limits>,
+    refused: AtomicBool,
+}
+
+impl Account {
+    /// `concurrency`: how many calls may be in flight at once.
+    pub fn new(
+        location: &str,
+        name: Option<&str>,
+        timezone: TimeZone,
+        token: SecretString,
+        concurrency: usize,
+    ) -> Self {
+        Self {
+            location: location.into(),
+            name: name.map(Into::into),
+            timezone,
+            // By name, not by token: a rotated key sees the same location with the same eyes.
+            view: View::new(location, "configured"),
+            permits: Semaphore::new(concurrency),
+            token,
+            limits: Mutex::default(),
+            refused: AtomicBool::new(false),
+        }
+    }
+
+    /// What the upstream last said of its limits.
+    pub fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn learn_limits(&self, headers: &HeaderMap) {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).learn(headers);
+    }
+
+    /// Whether the upstream refused the credential when it was last used.
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_refused(&self, refused: bool) {
+        self.refused.store(refused, Ordering::Relaxed);
+    }
+}
+
+// One view, one account: what differs besides is the state of its calls.
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        self.view == other.view
+    }
+}
+
+impl Eq for Account {}
+
+impl Hash for Account {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.view.hash(state);
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("location", &self.location).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! One call over HTTP: its path, its headers, its answer. No retry, no cache, no meaning of what comes back.
+
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Url, redirect};
+use secrecy::ExposeSecret;
+
+use super::account::Account;
+use super::error::{Error, Fault, classify};
+use super::id::Id;
+
+/// Most bytes that are read of one answer.
+const MAX_BODY: usize = 16 << 20;
+
+/// The window when the upstream has never told its own (CONTRACT: 10 s observed).
+const USUAL_WINDOW: Duration = Duration::from_secs(10);
+
+const VERSION: HeaderName = HeaderName::from_static("version");
+
+/// A kind of call.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Method and path, its variable segments in braces.
+    pub template: &'static str,
+    /// The value of the `Version` header that the route's family declares.
+    pub version: &'static str,
+    /// The scope that it needs.
+    pub scope: &'static str,
+}
+
+impl Route {
+    /// A reading route of the contacts family.
+    pub const fn read_contacts(template: &'static str) -> Self {
+        Self { template, version: "2021-07-28", scope: "contacts.readonly" }
+    }
+}
+
+/// One call to make.
+#[derive(Debug)]
+pub struct Call {
+    route: Route,
+    path: String,
+    query: Vec<(&'static str, String)>,
+}
+
+impl Call {
+    /// Fills the variable segments of the route with `ids`, in order.
+    pub fn get(route: Route, ids: &[&Id]) -> Self {
+        let template = route.template.trim_start_matches("GET ");
+        let mut ids = ids.iter();
+        let segments =
+            template.split('/').map(|segment| match segment.starts_with('{').then(|| ids.next()).flatten() {
+                Some(id) => id.segment().to_string(),
+                None => segment.to_owned(),
+            });
+        let path = segments.collect::<Vec<_>>().join("/");
+        Self { route, path, query: Vec::new() }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// The route that is called.
+    pub fn route(&self) -> &'static str {
+        self.route.template
+    }
+}
+
+/// The HTTP client, for one upstream.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+}
+
+impl Client {
+    /// `timeout`: for one call, from connecting to the last byte. `connections`: how many are kept open.
+    pub fn new(base: Url, timeout: Duration, connections: usize) -> reqwest::Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(timeout)
+            .pool_max_idle_per_host(connections)
+            // A redirect would carry the credential to wherever it points.
+            .redirect(redirect::Policy::none())
+            .tcp_nodelay(true)
+            .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, base })
+    }
+
+    /// Sends the call once; the body of a 2xx, or what went wrong.
+    pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let route = call.route.template;
+        let request = self.http.get(self.url(call)?).headers(headers(account, call.route)?);
+        let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
+        account.learn_limits(answer.headers());
+        let status = answer.status();
+        let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(1 << 16) as usize);
+        while let Some(chunk) = answer.chunk().await.map_err(|e| broken(route, &e))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(Error::bad_response(route, format_args!("over {MAX_BODY} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            account.note_refused(false);
+            return Ok(body);
+        }
+        let window = account.limits().window.unwrap_or(USUAL_WINDOW);
+        let error = classify(route, call.route.scope, status.as_u16(), &body, window);
+        if error.fault == Fault::Credential {
+            account.note_refused(true);
+        }
+        Err(error)
+    }
+
+    fn url(&self, call: &Call) -> Result<Url, Error> {
+        let mut url = self.base.clone();
+        let path = format!("{}{}", url.path().trim_end_matches('/'), call.path);
+        url.set_path(&path);
+        // Ids cannot change the path; if a parser ever reads one otherwise, nothing is sent.
+        if url.path() != path {
+            let why = "an id would change the path of the call".into();
+            return Err(Error::new(call.route.template, Fault::Gateway(why)));
+        }
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        Ok(url)
+    }
+}
+
+fn headers(account: &Account, route: Route) -> Result<HeaderMap, Error> {
+    let bearer = format!("Bearer {}", account.token.expose_secret());
+    let mut bearer = HeaderValue::try_from(bearer).map_err(|_| {
+        let why = "the credential has characters that a header cannot carry".into();
+        Error::new(route.template, Fault::Gateway(why))
+    })?;
+    bearer.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (VERSION, HeaderValue::from_static(route.version))]))
+}
+
+fn broken(route: &'static str, error: &reqwest::Error) -> Error {
+    let fault = if error.is_timeout() { Fault::Timeout } else { Fault::Unavailable };
+    Error::new(route, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_keeps_to_its_route_and_its_base() {
+        const ROUTE: Route = Route::read_contacts("GET /contacts/{contactId}/tasks/{taskId}");
+        let id = |text| Id::new(text).expect("an id");
+        let call = Call::get(ROUTE, &[&id("c;1"), &id("t@1")]).with("q", "a b&c");
+        for (base, want) in [
+            ("http://up.test", "http://up.test/contacts/c%3B1/tasks/t%401?q=a+b%26c"),
+            ("http://up.test/api/", "http://up.test/api/contacts/c%3B1/tasks/t%401?q=a+b%26c"),
+        ] {
+            let base = Url::parse(base).expect("a URL");
+            let client = Client::new(base, Duration::from_secs(1), 1).expect("a client");
+            assert_eq!(client.url(&call).map(String::from), Ok(want.to_owned()));
+        }
+    }
+}

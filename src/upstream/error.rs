@@ -1,0 +1,180 @@
+//! Why a call brought nothing, by what can be done about it, and how an answer is told to be one of these.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// There is no such record.
+    NotFound,
+    /// The upstream refuses what was asked; its reasons.
+    Refused(Vec<String>),
+    /// The gateway's credential is not accepted.
+    Credential,
+    /// The credential lacks this scope.
+    Scope(&'static str),
+    /// The credential has no access to this location.
+    Location,
+    /// Too many calls; the time until the next may be made.
+    RateLimited(Duration),
+    /// No answer in time.
+    Timeout,
+    /// No connection, a broken one, or a 5xx.
+    Unavailable,
+    /// A 2xx whose body is not of the route's shape; what is wrong with it.
+    BadResponse(String),
+    /// A mistake of the gateway itself.
+    Gateway(String),
+}
+
+/// A failed call: what went wrong, where, and what the upstream said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What went wrong.
+    pub fault: Fault,
+    /// The route's template, as `GET /contacts/{contactId}`.
+    pub route: &'static str,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The upstream's own name for the call.
+    pub trace_id: Option<String>,
+}
+
+impl Error {
+    /// A failure without an answer.
+    pub fn new(route: &'static str, fault: Fault) -> Self {
+        Self { fault, route, status: None, trace_id: None }
+    }
+
+    /// A 2xx whose body cannot be used.
+    pub fn bad_response(route: &'static str, what: impl fmt::Display) -> Self {
+        Self { status: Some(200), ..Self::new(route, Fault::BadResponse(what.to_string())) }
+    }
+
+    /// Whether the same read may well succeed if it is sent again.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::RateLimited(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.route, self.fault)?;
+        if let Some(status) = self.status {
+            write!(f, " (HTTP {status})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The keys that error bodies were seen with; which of them are there differs by route.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    message: Message,
+    error: Message,
+    #[serde(rename = "traceId")]
+    trace_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Message {
+    One(String),
+    Many(Vec<String>),
+    Other(serde::de::IgnoredAny),
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Message {
+    fn into_lines(self) -> Vec<String> {
+        match self {
+            Self::One(line) => vec![line],
+            Self::Many(lines) => lines,
+            Self::Other(_) => Vec::new(),
+        }
+    }
+}
+
+/// Tells what a refusal means. Goes by the HTTP status: the one inside the body can differ from it.
+pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u8], window: Duration) -> Error {
+    let body: Body = serde_json::from_slice(body).unwrap_or_default();
+    let trace_id = body.trace_id;
+    let mut lines = body.message.into_lines();
+    lines.extend(body.error.into_lines());
+    let says = |part: &str| lines.iter().any(|line| line.to_ascii_lowercase().contains(part));
+    let fault = match status {
+        400 | 404 if says("not found") && !says("cannot get") => Fault::NotFound,
+        400 | 409 | 422 => Fault::Refused(lines),
+        401 if says("scope") => Fault::Scope(scope),
+        401 if says("timed out") => Fault::Timeout,
+        401 if says("version header") => Fault::Gateway(lines.join("; ")),
+        401 if says("jwt") || says("token") || says("unauthorized") => Fault::Credential,
+        401 => Fault::Gateway(lines.join("; ")),
+        403 => Fault::Location,
+        429 => Fault::RateLimited(window),
+        500.. => Fault::Unavailable,
+        _ => Fault::Gateway(format!("unexpected status {status}")),
+    };
+    Error { fault, route, status: Some(status), trace_id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(status: u16, body: &str) -> Fault {
+        let window = Duration::from_secs(10);
+        classify("GET /x", "contacts.readonly", status, body.as_bytes(), window).fault
+    }
+
+    #[test]
+    fn each_answer_is_told_from_the_others() {
+        let refused = |lines: &[&str]| Fault::Refused(lines.iter().map(|l| l.to_string()).collect());
+        let rows = [
+            (400, r#"{"error":"Contact with id c1 not found","status":400}"#, Fault::NotFound),
+            (400, r#"{"message":"Contact with id c1 not found","statusCode":400}"#, Fault::NotFound),
+            (404, r#"{"statusCode":404,"message":"Not Found"}"#, Fault::NotFound),
+            (404, r#"{"message":"Cannot GET /x","error":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
+            (404, "", Fault::Gateway("unexpected status 404".into())),
+            (
+                400,
+                r#"{"statusCode":422,"message":["a","b"],"error":"Unprocessable Entity"}"#,
+                refused(&["a", "b", "Unprocessable Entity"]),
+            ),
+            (422, r#"{"message":"x"}"#, refused(&["x"])),
+            (401, r#"{"statusCode":401,"message":"Invalid JWT","error":"Unauthorized"}"#, Fault::Credential),
+            (401, r#"{"message":"Invalid Private Integration token"}"#, Fault::Credential),
+            (401, r#"{"message":"Invalid token: access token is invalid"}"#, Fault::Credential),
+            (
+                401,
+                r#"{"message":"The token is not authorized for this scope.","error":"Unauthorized"}"#,
+                Fault::Scope("contacts.readonly"),
+            ),
+            (
+                401,
+                r#"{"message":"version header was not found."}"#,
+                Fault::Gateway("version header was not found.".into()),
+            ),
+            (401, r#"{"message":"Command timed out"}"#, Fault::Timeout),
+            (401, "", Fault::Gateway(String::new())),
+            (403, r#"{"message":"The token does not have access to this location."}"#, Fault::Location),
+            (429, r#"{"statusCode":429,"message":"Too Many Requests"}"#, Fault::RateLimited(Duration::from_secs(10))),
+            (502, "<html>Bad gateway</html>", Fault::Unavailable),
+            (503, r#"{"error":{"code":"X"},"message":null}"#, Fault::Unavailable),
+        ];
+        for (status, body, want) in rows {
+            assert_eq!(fault(status, body), want, "{status} {body}");
+        }
+    }
+}
