@@ -20,12 +20,17 @@ pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>
 /// Builds the schema. It executes documents that were fully validated before and validates them only for what
 /// execution needs.
 pub fn build() -> Schema {
-    Schema::build(Query::default(), EmptyMutation, EmptySubscription).validation_mode(ValidationMode::Fast).finish()
+    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+        .validation_mode(ValidationMode::Fast)
+        // Nesting is bounded before a document gets here.
+        .limit_recursive_depth(usize::MAX)
+        .override_output_type_description::<ID>("The id of something upstream: a text that means nothing by itself.")
+        .finish()
 }
 
 /// The schema in GraphQL's schema definition language.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().prefer_single_line_descriptions();
+    let options = SDLExportOptions::new().prefer_single_line_descriptions().use_space_ident();
     build().sdl_with_options(options)
 }
 

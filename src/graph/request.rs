@@ -105,6 +105,18 @@ impl Request {
 
     /// The value, from wherever it comes first. `None`: there is no such thing.
     pub async fn load<Q: Question>(&self, key: Q) -> Result<Option<Arc<Q::Answer>>, Error> {
+        self.load_started(key, None).await
+    }
+
+    /// The same, when its reading may have been begun ahead: that one is waited for, also if it has failed since.
+    pub async fn load_started<Q: Question>(
+        &self,
+        key: Q,
+        started: Option<Pending>,
+    ) -> Result<Option<Arc<Q::Answer>>, Error> {
+        if let Some(pending) = started {
+            return self.wait(pending).await;
+        }
         if let Some(held) = self.held(&key) {
             Tally::add(&self.tally.held);
             return Ok(held);

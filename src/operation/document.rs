@@ -120,8 +120,9 @@ impl Documents {
             .recursion_limit(MAX_NESTING)
             .parse_ast(text, "document.graphql")
             .map_err(|broken| problems(Code::ParseFailed, &broken.errors))?;
-        let valid =
-            parsed.to_executable_validate(&self.schema).map_err(|broken| problems(Code::ValidationFailed, &broken.errors))?;
+        let valid = parsed
+            .to_executable_validate(&self.schema)
+            .map_err(|broken| problems(Code::ValidationFailed, &broken.errors))?;
         // The executing library reads a little less than the specification has; that is no reason to crash.
         let executable = async_graphql::parser::parse_query(text)
             .map_err(|error| vec![Error::new(Code::ParseFailed, error.to_string()).into()])?;
@@ -144,5 +145,9 @@ fn problems(code: Code, list: &DiagnosticList) -> Vec<Problem> {
         let at = told.locations.first().map(|place| (place.line, place.column));
         Problem { error: Error::new(code, told.message), at }
     };
-    list.iter().take(MAX_PROBLEMS).map(problem).collect()
+    let all: Vec<Problem> = list.iter().map(problem).collect();
+    // A field that does not exist leaves its selection empty, which is told first and means nothing.
+    let echo = |problem: &Problem| problem.error.message.ends_with("must have a subselection set");
+    let only_echoes = all.iter().all(echo);
+    all.into_iter().filter(|problem| only_echoes || !echo(problem)).take(MAX_PROBLEMS).collect()
 }

@@ -10,6 +10,7 @@ pub mod probe;
 pub mod task;
 
 use async_graphql::Lookahead;
+use contact::ContactById;
 
 use crate::graph::{Error, Request};
 use crate::upstream::{Id, Pending, Question};
@@ -24,37 +25,43 @@ fn record_id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|why| Error::bad_input(format!("`id` {why}.")))
 }
 
-/// Readings that were begun ahead of the fields that ask for them. They go on while this is held.
-#[derive(Default)]
-pub struct Started {
-    _readings: Vec<Pending>,
+/// Readings of a contact and its nested lists that were begun before the fields that ask for them; a field takes
+/// what was begun for it. They go on while this is held.
+#[derive(Clone, Default)]
+struct Started {
+    contact: Option<Pending>,
+    tasks: Option<Pending>,
+    notes: Option<Pending>,
+    appointments: Option<Pending>,
 }
 
-/// Begins to load those nested lists of a contact that `look` selects.
-async fn start_lists(request: &Request, look: &Lookahead<'_>, contact: &Id) -> Started {
-    let account = || request.account().clone();
-    let tasks = task::TasksOf::new(account(), contact.clone());
-    let notes = note::NotesOf::new(account(), contact.clone());
-    let appointments = appointment::AppointmentsOf::new(account(), contact.clone());
-    let (tasks, notes, appointments) = tokio::join!(
-        start(request, look, "tasks", tasks),
-        start(request, look, "notes", notes),
-        start(request, look, "appointments", appointments),
-    );
-    Started { _readings: [tasks, notes, appointments].into_iter().flatten().collect() }
-}
-
-/// Begins to load the contact of a record, and its selected nested lists, if `look`, the record's selection, has
-/// it. Its id is known before the record is.
-async fn start_contact(request: &Request, look: &Lookahead<'_>, id: &Id) -> Started {
-    let look = look.field("contact");
-    if !look.exists() {
-        return Started::default();
+impl Started {
+    /// Begins to load a contact and those of its nested lists that `look` selects, all at one moment: they need
+    /// nothing but its id.
+    async fn contact(request: &Request, look: &Lookahead<'_>, id: &Id) -> Self {
+        let account = || request.account().clone();
+        let question = ContactById::new(account(), id.clone());
+        if let Some(None) = request.held(&question) {
+            return Self::default();
+        }
+        let (contact, tasks, notes, appointments) = tokio::join!(
+            request.start(question),
+            start(request, look, "tasks", task::TasksOf::new(account(), id.clone())),
+            start(request, look, "notes", note::NotesOf::new(account(), id.clone())),
+            start(request, look, "appointments", appointment::AppointmentsOf::new(account(), id.clone())),
+        );
+        Self { contact, tasks, notes, appointments }
     }
-    let question = contact::ContactById::new(request.account().clone(), id.clone());
-    let (contact, mut started) = tokio::join!(request.start(question), start_lists(request, &look, id));
-    started._readings.extend(contact);
-    started
+
+    /// The same for a record that knows its contact's id before it is there itself; `look` is the record's
+    /// selection.
+    async fn contact_of_record(request: &Request, look: &Lookahead<'_>, id: &Id) -> Self {
+        let look = look.field("contact");
+        match look.exists() {
+            true => Self::contact(request, &look, id).await,
+            false => Self::default(),
+        }
+    }
 }
 
 async fn start<Q: Question>(request: &Request, look: &Lookahead<'_>, field: &str, key: Q) -> Option<Pending> {

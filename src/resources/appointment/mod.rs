@@ -10,10 +10,11 @@ use async_graphql::{Context, Enum, ID, Object};
 
 pub use loader::AppointmentsOf;
 
+use super::Started;
 use super::contact::{self, Contact};
 use crate::graph::filter::Span;
 use crate::graph::{Code, DateTime, Error, Request};
-use crate::upstream::Id;
+use crate::upstream::{Id, Pending};
 
 /// Where an appointment stands.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl Appointment {
 
     /// The contact that it is with.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact, Error>> {
-        contact::by_id(ctx, &self.0.contact_id).await
+        contact::of_record(ctx, &self.0.contact_id, &Started::default()).await
     }
 }
 
@@ -125,13 +126,14 @@ impl Appointment {
 pub async fn of_contact(
     ctx: &Context<'_>,
     contact: Id,
+    started: Option<Pending>,
     status: Option<AppointmentStatus>,
     starts: Span,
     most: usize,
 ) -> Result<Vec<Appointment>, Error> {
     let request = Request::of(ctx);
     let key = AppointmentsOf::new(request.account().clone(), contact);
-    let appointments = request.load(key).await?;
+    let appointments = request.load_started(key, started).await?;
     let appointments =
         appointments.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let wanted = |a: &Appointment| {

@@ -204,7 +204,8 @@ pub fn one(account: &Account, body: &[u8]) -> Result<Option<Contact>, Error> {
 #[derive(Debug, Default)]
 pub struct Listed {
     pub rows: Vec<ListedRow>,
-    /// How many contacts the whole list has, when the answer tells.
+    /// How many contacts the whole list has, when the answer tells. `count`, which the vendor declares beside the
+    /// rows, is left alone: nothing says whether it counts the list or the page.
     pub total: Option<u64>,
 }
 
@@ -226,8 +227,6 @@ pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Er
         contacts: Vec<Wire>,
         #[serde(default)]
         meta: Option<Meta>,
-        #[serde(default, deserialize_with = "wire::count")]
-        count: Option<u64>,
     }
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
@@ -239,7 +238,7 @@ pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Er
         #[serde(deserialize_with = "wire::text")]
         start_after_id: Text,
     }
-    let Envelope { contacts, meta, count } = wire::decode(route.template, body)?;
+    let Envelope { contacts, meta } = wire::decode(route.template, body)?;
     let meta = meta.unwrap_or_default();
     let told = contacts.iter().fold(Parts::NONE, |told, wire| told.or(wire.given()));
     let spelled = Spelled {
@@ -252,7 +251,7 @@ pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Er
     if let Some(last) = rows.last_mut().filter(|row| row.cursor.is_none()) {
         last.cursor = meta.start_after.zip(meta.start_after_id);
     }
-    Ok(Listed { rows, total: meta.total.or(count) })
+    Ok(Listed { rows, total: meta.total })
 }
 
 /// Which names the rows of an answer tell, in whatever spelling.

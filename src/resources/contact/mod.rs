@@ -14,7 +14,8 @@ use async_graphql::{Context, ID, Object};
 pub use loader::{ContactById, first_of_location};
 use model::{Part, Parts};
 use parts::{Address, CustomFieldValue};
-pub use query::{ContactQuery, by_id};
+pub use query::ContactQuery;
+pub(in crate::resources) use query::of_record;
 
 use super::appointment::{self, Appointment, AppointmentStatus};
 use super::note::{self, Note};
@@ -28,12 +29,12 @@ use crate::upstream::Id;
 pub struct Contact {
     seen: Arc<model::Contact>,
     /// The readings of its nested lists that were begun before it was there itself.
-    _started: Started,
+    started: Started,
 }
 
 impl Contact {
     fn new(seen: Arc<model::Contact>) -> Self {
-        Self { seen, _started: Started::default() }
+        Self { seen, started: Started::default() }
     }
 
     fn id(&self) -> Result<Id, Error> {
@@ -199,7 +200,12 @@ impl Contact {
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
     ) -> Option<Result<Vec<Task>, Error>> {
         let due = Span { after: due_after, before: due_before };
-        Some(async { task::of_contact(ctx, self.id()?, status, due, first_or_all(first)?).await }.await)
+        Some(
+            async {
+                task::of_contact(ctx, self.id()?, self.started.tasks.clone(), status, due, first_or_all(first)?).await
+            }
+            .await,
+        )
     }
 
     /// The contact's notes, in the upstream's order: the newest first. Filters cost no further call: the
@@ -212,7 +218,12 @@ impl Contact {
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
     ) -> Option<Result<Vec<Note>, Error>> {
         let created = Span { after: created_after, before: created_before };
-        Some(async { note::of_contact(ctx, self.id()?, created, first_or_all(first)?).await }.await)
+        Some(
+            async {
+                note::of_contact(ctx, self.id()?, self.started.notes.clone(), created, first_or_all(first)?).await
+            }
+            .await,
+        )
     }
 
     /// The contact's appointments, in the upstream's order. Filters cost no further call: the upstream sends all
@@ -226,6 +237,19 @@ impl Contact {
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
     ) -> Option<Result<Vec<Appointment>, Error>> {
         let starts = Span { after: starts_after, before: starts_before };
-        Some(async { appointment::of_contact(ctx, self.id()?, status, starts, first_or_all(first)?).await }.await)
+        Some(
+            async {
+                appointment::of_contact(
+                    ctx,
+                    self.id()?,
+                    self.started.appointments.clone(),
+                    status,
+                    starts,
+                    first_or_all(first)?,
+                )
+                .await
+            }
+            .await,
+        )
     }
 }

@@ -8,30 +8,42 @@ use super::list::{ContactConnection, walk};
 use super::loader::{ContactById, List};
 use crate::graph::filter::{MOST, first_or};
 use crate::graph::{Error, Request};
-use crate::resources::{Started, contact_id, start_lists};
+use crate::resources::{Started, contact_id};
 use crate::upstream::Id;
 
 /// Longest `search`, in characters.
 const LONGEST_SEARCH: usize = 256;
 
-/// The contact with this id; its selected nested lists begin to load at the same moment, since they need nothing
-/// but the id. `look` is the selection of the contact.
+/// The contact with this id, and its selected nested lists on their way. `look` is the selection of the contact.
 async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<Contact, Error>> {
     let request = Request::of(ctx);
     let question = ContactById::new(request.account().clone(), id.clone());
     // When it is held, or known not to exist, there is no time to win.
-    let (loaded, started) = match request.held(&question) {
-        Some(_) => (request.load(question).await, Started::default()),
-        None => tokio::join!(request.load(question), start_lists(request, &look, &id)),
+    let started = match request.held(&question) {
+        Some(_) => Started::default(),
+        None => Started::contact(request, &look, &id).await,
     };
-    loaded.transpose().map(|seen| Ok(Contact { seen: seen?, _started: started }))
+    load(request, question, started).await
 }
 
-/// The contact that a record or a caller names.
-pub async fn by_id(ctx: &Context<'_>, text: &str) -> Option<Result<Contact, Error>> {
-    match contact_id(text) {
-        Ok(id) => find(ctx, ctx.look_ahead(), id).await,
+async fn load(request: &Request, question: ContactById, started: Started) -> Option<Result<Contact, Error>> {
+    let seen = request.load_started(question, started.contact.clone()).await.transpose()?;
+    Some(seen.map(|seen| Contact { seen, started }))
+}
+
+/// The contact of a record, which may be on its way already.
+pub(in crate::resources) async fn of_record(
+    ctx: &Context<'_>,
+    id: &str,
+    started: &Started,
+) -> Option<Result<Contact, Error>> {
+    match contact_id(id) {
         Err(error) => Some(Err(error)),
+        Ok(id) if started.contact.is_none() => find(ctx, ctx.look_ahead(), id).await,
+        Ok(id) => {
+            let request = Request::of(ctx);
+            load(request, ContactById::new(request.account().clone(), id), started.clone()).await
+        }
     }
 }
 
@@ -48,7 +60,10 @@ impl ContactQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The contact's id upstream.")] id: ID,
     ) -> Option<Result<Contact, Error>> {
-        by_id(ctx, &id).await
+        match contact_id(&id) {
+            Ok(id) => find(ctx, ctx.look_ahead(), id).await,
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// The contacts with these ids, in the same order and number, null where there is none. Each id is asked for

@@ -12,21 +12,21 @@ use loader::NoteById;
 pub use loader::NotesOf;
 
 use super::contact::{self, Contact};
-use super::{Started, contact_id, record_id, start_contact};
+use super::{Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{Code, DateTime, Error, Request};
-use crate::upstream::Id;
+use crate::upstream::{Id, Pending};
 
 /// A note as GraphQL shows it.
 pub struct Note {
     seen: Arc<model::Note>,
     /// The reading of its contact, if that was begun before the note was there.
-    _started: Started,
+    started: Started,
 }
 
 impl Note {
     fn new(seen: Arc<model::Note>, started: Started) -> Self {
-        Self { seen, _started: started }
+        Self { seen, started }
     }
 }
 
@@ -75,14 +75,20 @@ impl Note {
 
     /// The contact that it is about.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact, Error>> {
-        contact::by_id(ctx, &self.seen.contact_id).await
+        contact::of_record(ctx, &self.seen.contact_id, &self.started).await
     }
 }
 
 /// The notes of a contact that pass the filter.
-pub async fn of_contact(ctx: &Context<'_>, contact: Id, created: Span, most: usize) -> Result<Vec<Note>, Error> {
+pub async fn of_contact(
+    ctx: &Context<'_>,
+    contact: Id,
+    started: Option<Pending>,
+    created: Span,
+    most: usize,
+) -> Result<Vec<Note>, Error> {
     let request = Request::of(ctx);
-    let notes = request.load(NotesOf::new(request.account().clone(), contact)).await?;
+    let notes = request.load_started(NotesOf::new(request.account().clone(), contact), started).await?;
     let notes = notes.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let notes = notes.iter().map(|note| Note::new(note.clone(), Started::default()));
     let wanted = |note: &Note| created.holds(note.seen.date_created.map(DateTime));
@@ -118,6 +124,6 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>
     }
     let look = ctx.look_ahead();
     let key = NoteById { account, contact: contact.clone(), id };
-    let (note, started) = tokio::join!(request.load(key), start_contact(request, &look, &contact));
+    let (note, started) = tokio::join!(request.load(key), Started::contact_of_record(request, &look, &contact));
     Ok(note?.map(|note| Note::new(note, started)))
 }

@@ -12,10 +12,10 @@ use loader::TaskById;
 pub use loader::TasksOf;
 
 use super::contact::{self, Contact};
-use super::{Started, contact_id, record_id, start_contact};
+use super::{Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{Code, DateTime, Error, Request};
-use crate::upstream::Id;
+use crate::upstream::{Id, Pending};
 
 /// Whether a task is done.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub enum TaskStatus {
 pub struct Task {
     seen: Arc<model::Task>,
     /// The reading of its contact, if that was begun before the task was there.
-    _started: Started,
+    started: Started,
 }
 
 impl Task {
     fn new(seen: Arc<model::Task>, started: Started) -> Self {
-        Self { seen, _started: started }
+        Self { seen, started }
     }
 
     fn state(&self) -> Option<TaskStatus> {
@@ -96,7 +96,7 @@ impl Task {
 
     /// The contact that it is about.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact, Error>> {
-        contact::by_id(ctx, &self.seen.contact_id).await
+        contact::of_record(ctx, &self.seen.contact_id, &self.started).await
     }
 }
 
@@ -104,12 +104,13 @@ impl Task {
 pub async fn of_contact(
     ctx: &Context<'_>,
     contact: Id,
+    started: Option<Pending>,
     status: Option<TaskStatus>,
     due: Span,
     most: usize,
 ) -> Result<Vec<Task>, Error> {
     let request = Request::of(ctx);
-    let tasks = request.load(TasksOf::new(request.account().clone(), contact)).await?;
+    let tasks = request.load_started(TasksOf::new(request.account().clone(), contact), started).await?;
     let tasks = tasks.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let tasks = tasks.iter().map(|task| Task::new(task.clone(), Started::default()));
     let wanted = |task: &Task| {
@@ -147,6 +148,6 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>
     }
     let look = ctx.look_ahead();
     let key = TaskById { account, contact: contact.clone(), id };
-    let (task, started) = tokio::join!(request.load(key), start_contact(request, &look, &contact));
+    let (task, started) = tokio::join!(request.load(key), Started::contact_of_record(request, &look, &contact));
     Ok(task?.map(|task| Task::new(task, started)))
 }

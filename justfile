@@ -1,0 +1,40 @@
+# The verbs of this project. Nothing needs `just`: each of them is a line to type.
+
+# List the verbs
+default:
+    @just --list --unsorted
+
+# Run the gateway over a sandbox, with demo data
+demo *options:
+    cargo run --locked -- demo {{ options }}
+
+# Run the tests
+test *options:
+    cargo test {{ options }}
+
+# Check formatting and lints, as CI does
+lint:
+    .ci/run format lint
+
+# Format the code
+fmt:
+    cargo fmt
+
+# By way of another file, so that a build that fails does not leave an empty schema behind.
+# Write schema/schema.graphql anew
+schema:
+    mkdir -p target
+    cargo run --quiet --locked -- schema > target/schema.graphql
+    mv target/schema.graphql schema/schema.graphql
+
+# Check licences, sources and advisories of the dependencies
+deny:
+    .ci/run deny
+
+# Build the documentation of the code
+docs:
+    .ci/run docs
+
+# Everything that CI runs
+ci:
+    .ci/run

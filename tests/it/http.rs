@@ -1,0 +1,166 @@
+//! GraphQL over HTTP, and everything else that is answered over HTTP.
+
+use contacts_gateway::sandbox::DEMO_CONTACT;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::support::*;
+
+const RESPONSE: &str = "application/graphql-response+json";
+const JSON: &str = "application/json";
+
+async fn send(request: RequestBuilder) -> Response {
+    request.send().await.expect("an answer")
+}
+
+fn content_type(response: &Response) -> String {
+    response.headers()["content-type"].to_str().expect("text").to_owned()
+}
+
+#[tokio::test]
+async fn the_media_type_follows_accept() {
+    let stage = Stage::new().await;
+    let query = json!({ "query": "{ __typename }" });
+    for (accept, want) in [(RESPONSE, RESPONSE), (JSON, JSON), ("*/*", JSON)] {
+        let response = send(stage.post().header("accept", accept).json(&query)).await;
+        assert_eq!((response.status(), content_type(&response)), (StatusCode::OK, format!("{want}; charset=utf-8")));
+    }
+    assert_eq!(send(stage.post().header("accept", "text/html").json(&query)).await.status(), 406);
+}
+
+#[tokio::test]
+async fn what_is_wrong_before_execution_has_its_code_its_place_and_no_data() {
+    let stage = Stage::new().await;
+    let long = format!("{{ {} }}", "__typename ".repeat(16_000));
+    let deep = format!("{{ contacts(search: {}1{}) {{ nodes {{ id }} }} }}", "[".repeat(2_000), "]".repeat(2_000));
+    let rows = [
+        ("{ contact(", "GRAPHQL_PARSE_FAILED"),
+        ("", "GRAPHQL_PARSE_FAILED"),
+        (long.as_str(), "GRAPHQL_PARSE_FAILED"),
+        (deep.as_str(), "GRAPHQL_PARSE_FAILED"),
+        ("{ contact(id: 1) { nothing } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ contact { id } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ contact(id: 1) { a: id a: name } }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query A { __typename } query B { __typename }", "GRAPHQL_VALIDATION_FAILED"),
+        ("query A($x: ID!) { contact(id: $x) { id } }", "BAD_USER_INPUT"),
+    ];
+    for (query, code) in rows {
+        let body = json!({ "query": query });
+        let response = send(stage.post().header("accept", RESPONSE).json(&body)).await;
+        assert_eq!(response.status(), 400, "{}", &query[..query.len().min(60)]);
+        let answer: Value = response.json().await.expect("JSON");
+        assert!(answer.get("data").is_none());
+        assert!(errors(&answer).iter().all(|(path, seen)| path.is_empty() && seen == code), "{answer}");
+        // Whoever asks for application/json is told by the body alone.
+        let response = send(stage.post().header("accept", JSON).json(&body)).await;
+        assert_eq!(response.status(), 200);
+    }
+    let answer = stage.ask("{ contact(id: 1) { nothing } }", json!({})).await;
+    assert_eq!(answer["errors"][0]["locations"], json!([{ "line": 1, "column": 20 }]));
+}
+
+#[tokio::test]
+async fn a_value_that_a_scalar_cannot_read_is_told_with_how_it_should_look() {
+    let stage = Stage::new().await;
+    let query = "query T($id: ID!, $at: DateTime) { contact(id: $id) { id tasks(dueAfter: $at) { id } } }";
+    let answer = stage.ask(query, json!({ "id": DEMO_CONTACT, "at": "tomorrow" })).await;
+    assert_eq!(errors(&answer), one_error("contact.tasks", "BAD_USER_INPUT"));
+    assert!(answer["errors"][0]["message"].as_str().expect("text").contains("RFC 3339"), "{answer}");
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_request_are_refused() {
+    let stage = Stage::new().await;
+    let rows: [(&str, &str, u16); 8] = [
+        (JSON, "{nope", 400),
+        (JSON, "[]", 400),
+        (JSON, r#"[{"query":"{ __typename }"}]"#, 400),
+        (JSON, r#"{"query": 7}"#, 400),
+        (JSON, r#"{"query": "{ __typename }", "variables": "x"}"#, 400),
+        (JSON, r#"{"variables": {}}"#, 400),
+        ("text/plain", r#"{"query":"{ __typename }"}"#, 415),
+        ("application/x-www-form-urlencoded", "query={__typename}", 415),
+    ];
+    for (content_type, body, status) in rows {
+        let response = send(stage.post().header("content-type", content_type).body(body)).await;
+        assert_eq!(response.status(), status, "{body}");
+        let answer: Value = response.json().await.expect("JSON");
+        assert_eq!(errors(&answer), one_error("", "BAD_USER_INPUT"), "{body}");
+    }
+    for (size, status) in [(200_000, 200), (300_000, 413)] {
+        let body = json!({ "query": "{ __typename }", "variables": { "x": "y".repeat(size) } });
+        assert_eq!(send(stage.post().json(&body)).await.status(), status);
+    }
+}
+
+#[tokio::test]
+async fn get_runs_queries_and_nothing_else() {
+    let stage = Stage::new().await;
+    let query = "query A { gateway { version } } query B($id: ID!) { contact(id: $id) { name } }";
+    let variables = json!({ "id": DEMO_CONTACT }).to_string();
+    let pairs = [("query", query), ("variables", &variables), ("operationName", "B")];
+    let address: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let answer: Value = send(stage.get(&format!("/graphql?{address}"))).await.json().await.expect("JSON");
+    assert_eq!(answer, json!({ "data": { "contact": { "name": "Amara Lindqvist" } } }));
+    assert_eq!(send(stage.get("/graphql")).await.status(), 400);
+    let refused = send(stage.get("/graphql?query=mutation%7B__typename%7D")).await;
+    assert!(matches!(refused.status().as_u16(), 200 | 400 | 405));
+    let answer: Value = refused.json().await.expect("JSON");
+    assert!(answer.get("data").is_none() && !errors(&answer).is_empty());
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_which_is_the_callers_own_if_it_is_plain() {
+    let stage = Stage::new().await;
+    let broken = json!({ "query": "{" });
+    let response = send(stage.post().header("x-request-id", "abc-1.2_3").json(&broken)).await;
+    assert_eq!(response.headers()["x-request-id"], "abc-1.2_3");
+    let answer: Value = response.json().await.expect("JSON");
+    assert_eq!(answer["errors"][0]["extensions"]["requestId"], "abc-1.2_3");
+    for id in ["", "a b", "<script>", &"x".repeat(65)] {
+        let response = send(stage.post().header("x-request-id", id).json(&broken)).await;
+        let given = response.headers()["x-request-id"].to_str().expect("text").to_owned();
+        assert!(given != id && given.len() == 32, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_the_schema_and_the_health_are_there_and_nothing_else_is() {
+    let stage = Stage::new().await;
+    let page = send(stage.get("/")).await;
+    assert!(content_type(&page).starts_with("text/html"));
+    assert!(page.text().await.expect("text").contains("GraphiQL"));
+    let sdl = send(stage.get("/schema.graphql")).await.text().await.expect("text");
+    assert_eq!(sdl, contacts_gateway::schema::sdl());
+    for (path, status) in [("/health/live", 200), ("/health/ready", 200), ("/no/such/page", 404), ("/graphql/", 404)] {
+        assert_eq!(send(stage.get(path)).await.status(), status, "{path}");
+    }
+    stage.app.drain();
+    assert_eq!(send(stage.get("/health/ready")).await.status(), 503);
+}
+
+#[tokio::test]
+async fn what_is_in_progress_is_answered_when_the_gateway_ends() {
+    let stage = Stage::new().await;
+    let listener = local().await;
+    let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(stage.app.clone().serve(listener, async move {
+        let _ = stopped.await;
+    }));
+    let hold = stage.sandbox.hold(NOTES);
+    let body = json!({ "query": PROFILE, "variables": { "id": DEMO_CONTACT } });
+    let client = reqwest::Client::new();
+    let ask = tokio::spawn(client.post(&url).json(&body).send());
+    hold.arrived(1).await;
+    stop.send(()).expect("a server that waits for it");
+    while !stage.app.is_draining() {
+        tokio::task::yield_now().await;
+    }
+    hold.release();
+    let answer: Value = ask.await.expect("no panic").expect("an answer").json().await.expect("JSON");
+    assert_eq!(answer["data"]["contact"]["notes"].as_array().map(Vec::len), Some(3));
+    server.await.expect("no panic").expect("an end without an error");
+    assert!(reqwest::Client::new().post(&url).json(&body).send().await.is_err(), "new callers are turned away");
+}

@@ -1,0 +1,17 @@
+//! The promises of the gateway, kept through its front door: a sandbox upstream and the gateway are started, asked
+//! over HTTP, and the upstream calls are counted.
+
+//mod arrows;
+mod commands;
+mod equality;
+mod freshness;
+mod http;
+mod lists;
+mod partial;
+mod paths;
+mod profile;
+mod sandbox;
+mod schema;
+mod support;
+mod tenancy;
+mod vendor;

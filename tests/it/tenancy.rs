@@ -1,0 +1,130 @@
+//! Several locations behind one gateway: each caller gets the data of the one that it names, and of no other.
+
+use std::collections::BTreeMap;
+
+use contacts_gateway::sandbox::{Options, Sandbox};
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Value, json};
+
+use super::support::*;
+
+/// Three locations that have contacts of the same ids.
+async fn three() -> (Stage, Vec<String>, tempfile::NamedTempFile) {
+    let sandbox = Sandbox::start(Options { locations: 3, contacts: 20, ..Options::default() }, local().await);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let locations = sandbox.info().locations.clone();
+    let rows = locations
+        .iter()
+        .map(|location| format!("[[location]]\nid = \"{}\"\napi_key = \"{}\"\n", location.location_id, location.token));
+    std::fs::write(file.path(), rows.collect::<String>()).expect("a file that can be written");
+    let stage = Stage::with_file(sandbox, file.path()).await;
+    (stage, locations.into_iter().map(|location| location.location_id).collect(), file)
+}
+
+const ALL: &str = "query P($id: ID!) { contact(id: $id) { locationId name email tasks { title } notes { note } } \
+    contacts(first: 3) { nodes { email } } contactsByIds(ids: [$id]) { email } }";
+
+/// What the upstream itself has of a contact.
+fn truth(stage: &Stage, location: &str, id: &str) -> Value {
+    let record = stage.sandbox.record(location, id);
+    json!({ "email": record.contact["email"], "tasks": record.tasks.iter().map(|task| &task["title"]).collect::<Vec<_>>() })
+}
+
+fn told(data: &Value) -> Value {
+    let tasks = data["contact"]["tasks"].as_array().cloned().unwrap_or_default();
+    json!({ "email": data["contact"]["email"], "tasks": tasks.iter().map(|task| &task["title"]).collect::<Vec<_>>() })
+}
+
+#[tokio::test]
+async fn the_same_id_is_another_contact_at_each_location_cached_and_uncached() {
+    let (stage, locations, _file) = three().await;
+    let id = stage.ids()[3].clone();
+    let mut cold = Vec::new();
+    for location in &locations {
+        let answer = stage.ask_at(location, ALL, json!({ "id": id })).await;
+        assert_eq!(answer.get("errors"), None);
+        assert_eq!(answer["data"]["contact"]["locationId"], **location);
+        assert_eq!(told(&answer["data"]), truth(&stage, location, &id));
+        cold.push(answer);
+    }
+    assert!(cold[0] != cold[1] && cold[1] != cold[2]);
+    for call in stage.sandbox.calls() {
+        assert!(call.query("locationId").is_none_or(|named| Some(named) == call.location.as_deref()), "{call:?}");
+    }
+    stage.calls();
+    for (location, cold) in locations.iter().zip(&cold) {
+        assert_eq!(&stage.ask_at(location, ALL, json!({ "id": id })).await, cold);
+    }
+    assert_eq!(stage.calls(), BTreeMap::new());
+}
+
+#[tokio::test]
+async fn callers_of_different_locations_at_one_moment_do_not_share_a_reading() {
+    let (stage, locations, _file) = three().await;
+    let id = stage.ids()[3].clone();
+    let asks =
+        (0..30).map(|n| {
+            let (stage, location, id) = (&stage, &locations[n % 3], &id);
+            async move {
+                (told(&stage.ask_at(location, ALL, json!({ "id": id })).await["data"]), truth(stage, location, id))
+            }
+        });
+    for (told, truth) in join_all(asks).await {
+        assert_eq!(told, truth);
+    }
+    assert_eq!(stage.calls()[TASKS], 3);
+}
+
+#[tokio::test]
+async fn a_location_has_to_be_named_once_and_to_be_there() {
+    let (stage, locations, _file) = three().await;
+    let query = "{ gateway { version } }";
+    let answer = stage.ask(query, json!({})).await;
+    assert_eq!(errors(&answer), one_error("", "BAD_USER_INPUT"));
+    let message = answer["errors"][0]["message"].as_str().expect("a message");
+    assert!(locations.iter().all(|location| message.contains(location.as_str())), "{message}");
+    let answer = stage.ask_at("elsewhere", query, json!({})).await;
+    assert_eq!(errors(&answer), one_error("", "FORBIDDEN"));
+    let twice = stage.post().header("x-location-id", &locations[0]).header("x-location-id", &locations[0]);
+    let answer = twice.json(&json!({ "query": query })).send().await.expect("an answer");
+    assert_eq!(answer.status(), 400);
+    assert_eq!(stage.calls(), BTreeMap::new());
+}
+
+#[tokio::test]
+async fn a_cursor_of_one_location_is_refused_at_another() {
+    let (stage, locations, _file) = three().await;
+    let query = "query L($after: String) { contacts(first: 2, after: $after) { pageInfo { endCursor } } }";
+    let page = stage.ask_at(&locations[0], query, json!({})).await;
+    let after = &page["data"]["contacts"]["pageInfo"]["endCursor"];
+    assert!(after.is_string());
+    let answer = stage.ask_at(&locations[1], query, json!({ "after": after })).await;
+    assert_eq!(errors(&answer), one_error("contacts", "BAD_USER_INPUT"));
+}
+
+/// Random callers, readings and forgettings: nobody is ever answered with another location's contact.
+#[test]
+fn no_sequence_of_reads_shows_one_location_to_another() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (stage, locations, _file) = runtime.block_on(three());
+    let ids = stage.ids();
+    let steps = proptest::collection::vec((0..3usize, 0..4usize, any::<bool>()), 1..25);
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let outcome = runner.run(&steps, |steps| {
+        runtime.block_on(async {
+            for (location, contact, later) in steps {
+                if later {
+                    stage.clock.advance(std::time::Duration::from_secs(35));
+                }
+                let (location, id) = (&locations[location], &ids[contact]);
+                let answer = stage.ask_at(location, ALL, json!({ "id": id })).await;
+                prop_assert_eq!(&answer["data"]["contact"]["locationId"], location.as_str());
+                prop_assert_eq!(told(&answer["data"]), truth(&stage, location, id));
+            }
+            Ok(())
+        })
+    });
+    outcome.expect("no sequence fails");
+}
