@@ -1,19 +1,16 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::cache::EntityCache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::Loaders;
-use crate::http;
 use crate::operation::Operations;
 use crate::upstream::{Account, Client, Policy, Ttls, Upstream};
 
@@ -65,15 +62,6 @@ impl App {
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
         })
-    }
-
-    /// Serves until `stop`.
-    pub async fn serve(
-        self: Arc<Self>,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        http::serve(self, listener, stop).await
     }
 
     /// The locations that are served.

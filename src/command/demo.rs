@@ -11,6 +11,7 @@ use super::{listen, logging, stop_signal};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat};
+use crate::http;
 use crate::sandbox::{self, Info};
 
 /// Where the demo listens.
@@ -35,7 +36,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let config = settings(upstream_address, upstream.info())?;
     let app = Arc::new(App::new(&config, Clock::default())?);
     print!("{}", guide(gateway.local_addr()?, upstream_address, upstream.info()));
-    app.serve(gateway, stop_signal()).await?;
+    http::serve(app, gateway, stop_signal()).await?;
     upstream.stop().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -44,7 +45,7 @@ fn start_sandbox(listener: TcpListener) -> sandbox::Sandbox {
     // Ten times the limit of a real location: told in the answers, and not in the way of exploring.
     let limit = sandbox::RateLimit { max: 1000, window: std::time::Duration::from_secs(10) };
     let options = sandbox::Options { rate_limit: Some(limit), ..sandbox::Options::default() };
-    sandbox::Sandbox::start(options, listener)
+    sandbox::Sandbox::start_counting(options, listener)
 }
 
 /// The settings that a user of the sandbox would write.

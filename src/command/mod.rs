@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod health;
 mod logging;
 mod sandbox;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Check(check::Options),
     /// Prints the GraphQL schema
     Schema,
+    /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
+    Health(ConfigFile),
     /// Prints every setting with its value in force and where it came from
     Config(ConfigFile),
 }
@@ -96,6 +99,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Config(file) => settings::print(&file.load()),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),
+        Command::Health(file) => wait_for(health::run(file.load())),
         Command::Serve(file) => match file.settle() {
             Ok(config) => wait_for(serve::run(config)),
             Err(code) => code,

@@ -7,6 +7,7 @@ use super::{listen, stop_signal};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http;
 
 /// Runs the gateway.
 pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -14,7 +15,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let listener = listen(config.listen, "GATEWAY_LISTEN").await?;
     let address = listener.local_addr()?;
     tracing::info!(%address, locations = config.locations.len(), upstream = %config.upstream_url, "listening");
-    app.serve(listener, stop_signal()).await?;
+    http::serve(app, listener, stop_signal()).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }

@@ -200,7 +200,7 @@ fn locations(from: &mut Reader) -> Option<Vec<Location>> {
 fn location(from: &mut Reader, number: usize, row: LocationRow, zone: Option<&TimeZone>) -> Option<Location> {
     let place = format!("[[location]] {}", number + 1);
     let token = match (row.api_key, row.api_key_file) {
-        (Some(token), None) => from.secret(&format!("{place} api_key"), token),
+        (Some(token), None) => from.secret(&format!("{place} api_key"), &token),
         (None, Some(file)) => from.secret_file(&format!("{place} api_key_file"), &file),
         _ => {
             from.problem(&place, "", "one of api_key and api_key_file");

@@ -210,7 +210,7 @@ impl Reader {
     pub fn token(&mut self, name: &'static str, file: &'static str) -> Option<SecretString> {
         match (self.optional(name), self.optional(file)) {
             (None, None) => None,
-            (Some(token), None) => self.secret(name, token),
+            (Some(token), None) => self.secret(name, &token),
             (None, Some(path)) => self.secret_file(file, &path),
             (Some(_), Some(path)) => {
                 self.problem(file, &path, &format!("nothing, since {name} is set: one of the two"));
@@ -219,7 +219,7 @@ impl Reader {
         }
     }
 
-    pub fn secret(&mut self, place: &str, text: String) -> Option<SecretString> {
+    pub fn secret(&mut self, place: &str, text: &str) -> Option<SecretString> {
         let text = text.trim();
         let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
         if !sendable {
@@ -230,7 +230,7 @@ impl Reader {
 
     pub fn secret_file(&mut self, place: &str, path: &str) -> Option<SecretString> {
         match std::fs::read_to_string(path) {
-            Ok(text) => self.secret(place, text),
+            Ok(text) => self.secret(place, &text),
             Err(why) => {
                 self.problem(place, path, &format!("a file that can be read ({why})"));
                 None

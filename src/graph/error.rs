@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use async_graphql::{ErrorExtensionValues, ErrorExtensions, Value};
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{ErrorExtensionValues, Name, Value};
 
 use crate::upstream::{self, Fault};
 
@@ -56,12 +57,18 @@ pub struct Error {
     pub code: Code,
     /// For people; nothing internal, no secret.
     pub message: String,
-    /// Where it happened upstream.
+    /// What the caller can act on.
+    told: Option<Box<Told>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Told {
     upstream: Option<Origin>,
     missing_scopes: Vec<&'static str>,
     retry_after: Option<Duration>,
 }
 
+/// Where it happened upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Origin {
     route: &'static str,
@@ -72,7 +79,7 @@ struct Origin {
 impl Error {
     /// An error that has nothing to do with an upstream call.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), upstream: None, missing_scopes: Vec::new(), retry_after: None }
+        Self { code, message: message.into(), told: None }
     }
 
     /// A value that the caller gave cannot be used.
@@ -99,49 +106,58 @@ pub fn brief(text: &str) -> String {
 
 impl From<upstream::Error> for Error {
     fn from(error: upstream::Error) -> Self {
-        let mut public = match error.fault {
-            Fault::NotFound => Self::new(Code::NotFound, "There is no such record upstream."),
-            Fault::Refused(lines) => Self::bad_input(match lines.is_empty() {
-                true => "The upstream refused the input without saying why.".to_owned(),
-                false => format!("The upstream refused the input: {}", brief(&lines.join("; "))),
-            }),
-            Fault::Credential => {
-                Self::new(Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential.")
-            }
-            Fault::Scope(scope) => Self {
-                missing_scopes: vec![scope],
-                ..Self::new(Code::Forbidden, format!("The gateway's credential lacks the scope {scope}."))
-            },
-            Fault::Location => Self::new(Code::Forbidden, "The gateway's credential has no access to this location."),
-            Fault::RateLimited(after) => Self {
-                retry_after: Some(after),
-                ..Self::new(Code::RateLimited, "The upstream's rate limit is used up.")
-            },
-            Fault::Timeout => Self::new(Code::UpstreamTimeout, "The upstream did not answer in time."),
-            Fault::Unavailable => Self::new(Code::UpstreamUnavailable, "The upstream cannot be used at the moment."),
-            Fault::BadResponse(_) => Self::new(
-                Code::UpstreamBadResponse,
-                "The upstream answered with something that is not of the route's shape.",
-            ),
-            Fault::Gateway(_) => Self::new(Code::Internal, "The gateway failed to ask the upstream."),
-        };
-        public.upstream = Some(Origin { route: error.route, status: error.status, trace_id: error.trace_id });
-        public
+        let (code, message) = public(&error.fault);
+        let mut told = Told::default();
+        match error.fault {
+            Fault::Scope(scope) => told.missing_scopes.push(scope),
+            Fault::RateLimited(after) => told.retry_after = Some(after),
+            _ => {}
+        }
+        told.upstream = Some(Origin { route: error.route, status: error.status, trace_id: error.trace_id });
+        Self { code, message, told: Some(Box::new(told)) }
     }
+}
+
+/// The one place where a failed call becomes something that callers see.
+fn public(fault: &Fault) -> (Code, String) {
+    let (code, message) = match fault {
+        Fault::NotFound => (Code::NotFound, "There is no such record upstream."),
+        Fault::Refused(lines) if !lines.is_empty() => {
+            let why = brief(&lines.join("; "));
+            return (Code::BadUserInput, format!("The upstream refused the input: {why}"));
+        }
+        Fault::Refused(_) => (Code::BadUserInput, "The upstream refused the input without saying why."),
+        Fault::Credential => (Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential."),
+        Fault::Scope(scope) => {
+            return (Code::Forbidden, format!("The gateway's credential lacks the scope {scope}."));
+        }
+        Fault::Location => (Code::Forbidden, "The gateway's credential has no access to this location."),
+        Fault::RateLimited(_) => (Code::RateLimited, "The upstream's rate limit is used up."),
+        Fault::Timeout => (Code::UpstreamTimeout, "The upstream did not answer in time."),
+        Fault::Unavailable => (Code::UpstreamUnavailable, "The upstream cannot be used at the moment."),
+        Fault::BadResponse(_) => {
+            (Code::UpstreamBadResponse, "The upstream answered with something that is not of the route's shape.")
+        }
+        Fault::Gateway(_) => (Code::Internal, "The gateway failed to ask the upstream."),
+    };
+    (code, message.to_owned())
 }
 
 impl From<&Error> for ErrorExtensionValues {
     fn from(error: &Error) -> Self {
         let mut values = Self::default();
         values.set("code", error.code.as_str());
-        if let Some(origin) = &error.upstream {
+        let Some(told) = &error.told else {
+            return values;
+        };
+        if let Some(origin) = &told.upstream {
             values.set("upstream", origin.to_value());
         }
-        if !error.missing_scopes.is_empty() {
-            let scopes = error.missing_scopes.iter().map(|&scope| Value::from(scope));
+        if !told.missing_scopes.is_empty() {
+            let scopes = told.missing_scopes.iter().map(|&scope| Value::from(scope));
             values.set("missingScopes", Value::List(scopes.collect()));
         }
-        if let Some(after) = error.retry_after {
+        if let Some(after) = told.retry_after {
             values.set("retryAfterMs", after.as_millis() as u64);
         }
         values
@@ -150,13 +166,13 @@ impl From<&Error> for ErrorExtensionValues {
 
 impl Origin {
     fn to_value(&self) -> Value {
-        let mut value = async_graphql::indexmap::IndexMap::new();
-        value.insert(async_graphql::Name::new("route"), Value::from(self.route));
+        let mut value = IndexMap::new();
+        value.insert(Name::new("route"), Value::from(self.route));
         if let Some(status) = self.status {
-            value.insert(async_graphql::Name::new("status"), Value::from(status));
+            value.insert(Name::new("status"), Value::from(status));
         }
         if let Some(id) = &self.trace_id {
-            value.insert(async_graphql::Name::new("traceId"), Value::from(brief(id)));
+            value.insert(Name::new("traceId"), Value::from(brief(id)));
         }
         Value::Object(value)
     }
@@ -167,12 +183,6 @@ impl From<Error> for async_graphql::Error {
         let mut public = async_graphql::Error::new(error.message.clone());
         public.extensions = Some((&error).into());
         public
-    }
-}
-
-impl ErrorExtensions for Error {
-    fn extend(&self) -> async_graphql::Error {
-        self.clone().into()
     }
 }
 

@@ -26,7 +26,7 @@ impl<Q: Question> Loader<Q> for Batch {
     type Error = Infallible;
 
     async fn load(&self, keys: &[Q]) -> Result<HashMap<Q, Self::Value>, Infallible> {
-        let ask = |key: &Q| (key.clone(), self.0.ask(key.clone()));
+        let ask = |key: &Q| (key.clone(), self.0.ask(key));
         Ok(keys.iter().map(ask).collect())
     }
 }
@@ -158,7 +158,7 @@ impl Request {
             // A batch answers each of its keys; asking once more is for a loader that does not.
             match loaders.batch.load_one(key.clone()).await {
                 Ok(Some(asked)) => asked,
-                Ok(None) => loaders.upstream.ask(key),
+                Ok(None) => loaders.upstream.ask(&key),
                 Err(never) => match never {},
             }
         }

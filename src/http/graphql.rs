@@ -7,7 +7,7 @@ use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use super::negotiate::Media;
 use super::track::RequestId;
 use crate::app::App;
 use crate::graph::error::brief;
-use crate::graph::{Code, Error, Request};
+use crate::graph::{Error, Request};
 use crate::operation::{Answer, Asked, May, Refusal};
 
 /// `POST /graphql`.
@@ -37,7 +37,7 @@ pub async fn post(
             Err((415, Error::bad_input(message)))
         }
     };
-    answer(&app, &headers, asked, May::Everything, deadline, &id).await
+    unshared(answer(&app, &headers, asked, May::Everything, deadline, &id).await)
 }
 
 /// `GET /graphql`.
@@ -49,7 +49,13 @@ pub async fn get(
 ) -> Response {
     let asked = read_query(query.as_deref().unwrap_or_default());
     let deadline = app.deadline();
-    answer(&app, &headers, asked, May::Read, deadline, &id).await
+    unshared(answer(&app, &headers, asked, May::Read, deadline, &id).await)
+}
+
+/// What one caller may see is not for the caches between it and the gateway.
+fn unshared(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
 }
 
 async fn answer(
@@ -86,7 +92,7 @@ async fn answer(
 
 /// Whether the HTTP status tells of a refusal also where `application/json` was asked for: there, a well-formed
 /// request that GraphQL refuses is answered with 200.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Always,
     ByMedia,
@@ -125,7 +131,7 @@ async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Asked,
             let message = format!("The body is larger than {limit} bytes, or broke off.");
             return Err((413, Error::bad_input(message)));
         }
-        Err(_) => return Err((408, Error::new(Code::UpstreamTimeout, "The body did not come in time."))),
+        Err(_) => return Err((408, Error::bad_input("The body did not come in time."))),
     };
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err((400, Error::bad_input("The body is a list: batches are off.")));

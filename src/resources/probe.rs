@@ -17,7 +17,7 @@ pub enum Seen {
 
 /// The id of the location's first contact, if it has any.
 pub async fn list(upstream: &Upstream, account: &Arc<Account>) -> Result<Option<String>, Error> {
-    let page = read(upstream, first_of_location(account.clone())).await?;
+    let page = read(upstream, &first_of_location(account.clone())).await?;
     Ok(page.and_then(|page| page.rows.first().map(|row| row.contact.id.to_string())))
 }
 
@@ -27,13 +27,13 @@ pub async fn contact(upstream: &Upstream, account: &Arc<Account>, id: &str) -> R
         Ok(id) => ContactById::whole(account.clone(), id),
         Err(why) => return Ok(Seen::NotAnId(why)),
     };
-    Ok(match read(upstream, question).await? {
+    Ok(match read(upstream, &question).await? {
         Some(contact) => Seen::Contact(contact.name.as_deref().unwrap_or(id).to_owned()),
         None => Seen::None,
     })
 }
 
-async fn read<Q: Question>(upstream: &Upstream, question: Q) -> Result<Option<Arc<Q::Answer>>, Error> {
+async fn read<Q: Question>(upstream: &Upstream, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
     match upstream.ask(question) {
         Asked::Known(value) => Ok(value),
         Asked::Shared(pending) | Asked::Started(pending) => pending.landed().await,

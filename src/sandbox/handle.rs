@@ -32,8 +32,20 @@ impl Sandbox {
     /// # Panics
     /// When the listener has no address, or outside a runtime.
     pub fn start(options: Options, listener: TcpListener) -> Self {
+        Self::launch(options, listener, true)
+    }
+
+    /// The same, with counters only: [`Sandbox::calls`] stays empty, however long it runs.
+    ///
+    /// # Panics
+    /// When the listener has no address, or outside a runtime.
+    pub fn start_counting(options: Options, listener: TcpListener) -> Self {
+        Self::launch(options, listener, false)
+    }
+
+    fn launch(options: Options, listener: TcpListener, keep_calls: bool) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let world = World::new(options, true);
+        let world = World::new(options, keep_calls);
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = world.clone();
         let server = tokio::spawn(async move {

@@ -140,13 +140,13 @@ impl Upstream {
     }
 
     /// The answer from the cache, a share in a reading under way, or a new reading; never two at once.
-    pub fn ask<Q: Question>(&self, question: Q) -> Asked<Q::Answer> {
+    pub fn ask<Q: Question>(&self, question: &Q) -> Asked<Q::Answer> {
         let key = question.key();
         let route = question.route().template;
         let joined = self.0.flights.join(
             &key,
             self.0.cache.epochs(),
-            || self.held(&question),
+            || self.held(question),
             |as_of| self.clone().read(question.clone(), as_of),
         );
         match joined {

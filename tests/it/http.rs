@@ -146,7 +146,7 @@ async fn what_is_in_progress_is_answered_when_the_gateway_ends() {
     let listener = local().await;
     let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(stage.app.clone().serve(listener, async move {
+    let server = tokio::spawn(contacts_gateway::http::serve(stage.app.clone(), listener, async move {
         let _ = stopped.await;
     }));
     let hold = stage.sandbox.hold(NOTES);

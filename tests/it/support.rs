@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use contacts_gateway::app::App;
 use contacts_gateway::clock::Clock;
-use contacts_gateway::config;
 use contacts_gateway::sandbox::{DEMO_CONTACT, Options, Sandbox};
+use contacts_gateway::{config, http};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -90,7 +90,7 @@ impl Stage {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let serving = app.clone();
         let server = tokio::spawn(async move {
-            serving.serve(listener, pending()).await.expect("a server");
+            http::serve(serving, listener, pending()).await.expect("a server");
         });
         Self { sandbox, app, clock, url, client: Client::new(), server }
     }

@@ -1,7 +1,7 @@
 //! Both pages, GraphiQL and the small one, as a client sees them.
 
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, header};
+use axum::http::Request;
 use tower::ServiceExt;
 
 use super::*;
@@ -88,7 +88,7 @@ async fn an_unknown_file_is_404() {
 fn gzip_is_sent_to_those_that_take_it() {
     let cases = [("gzip", true), ("GZIP, br", true), ("*", true), ("gzip;q=0, *", false), ("gzip; q=0.0", false)];
     for (asked, takes) in cases.into_iter().chain([("br", false), ("identity", false)]) {
-        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(asked))]);
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(asked))]);
         assert_eq!(takes_gzip(&headers), takes, "{asked}");
     }
     assert!(!takes_gzip(&HeaderMap::new()));

@@ -103,7 +103,7 @@ pub async fn walk(
     let name = list.name(request.account());
     let after = after.map(|cursor| page::decode(&name, &cursor)).transpose()?;
     let begins = after.is_none();
-    let wants_next = selects_next(ctx.look_ahead());
+    let wants_next = selects_next(&ctx.look_ahead());
     let mut walked = Walk::new(request, list, after);
     walked.go(first, wants_next).await?;
     let has_next = walked.has_next(first, begins);
@@ -112,7 +112,7 @@ pub async fn walk(
 }
 
 /// To know whether there is more can cost a call; it is only made for those who ask.
-fn selects_next(look: Lookahead<'_>) -> bool {
+fn selects_next(look: &Lookahead<'_>) -> bool {
     look.field("pageInfo").field("hasNextPage").exists()
 }
 

@@ -118,7 +118,7 @@ impl PageOf {
             None => Call::get(api::LIST, &[]),
             Some(business) => Call::get(api::OF_BUSINESS, &[business]),
         };
-        call = call.with("locationId", location).with("limit", self.limit);
+        call = call.with("locationId", location).with("limit", &self.limit);
         call = match &self.after {
             None => call,
             // One of the two alone is ignored by the upstream, which then sends its first page for ever.
