@@ -12,6 +12,7 @@ mod lists;
 mod partial;
 mod paths;
 mod profile;
+mod readme;
 mod sandbox;
 mod schema;
 mod support;
