@@ -113,13 +113,18 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
     let mut lines = body.message.into_lines();
     lines.extend(body.error.into_lines());
     let says = |part: &str| lines.iter().any(|line| line.to_ascii_lowercase().contains(part));
+    // "Not found" alone is what a server says that has no such route; the upstream names what it has not found.
+    let names_what =
+        |line: &String| line.to_ascii_lowercase().strip_suffix("not found").is_some_and(|what| what.len() > 1);
+    // "Unauthorized" stands beside every reason for a 401; only alone does it mean the credential.
+    let unauthorized = || !lines.is_empty() && lines.iter().all(|line| line.eq_ignore_ascii_case("unauthorized"));
     let fault = match status {
-        400 | 404 if says("not found") && !says("cannot get") => Fault::NotFound,
+        400 | 404 if lines.iter().any(names_what) => Fault::NotFound,
         400 | 409 | 422 => Fault::Refused(lines),
         401 if says("scope") => Fault::Scope(scope),
         401 if says("timed out") => Fault::Timeout,
         401 if says("version header") => Fault::Gateway(lines.join("; ")),
-        401 if says("jwt") || says("token") || says("unauthorized") => Fault::Credential,
+        401 if says("jwt") || says("token") || unauthorized() => Fault::Credential,
         401 => Fault::Gateway(lines.join("; ")),
         403 => Fault::Location,
         429 => Fault::RateLimited(window),
@@ -144,7 +149,8 @@ mod tests {
         let rows = [
             (400, r#"{"error":"Contact with id c1 not found","status":400}"#, Fault::NotFound),
             (400, r#"{"message":"Contact with id c1 not found","statusCode":400}"#, Fault::NotFound),
-            (404, r#"{"statusCode":404,"message":"Not Found"}"#, Fault::NotFound),
+            (404, r#"{"statusCode":404,"message":"Contact not found"}"#, Fault::NotFound),
+            (404, r#"{"statusCode":404,"message":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
             (404, r#"{"message":"Cannot GET /x","error":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
             (404, "", Fault::Gateway("unexpected status 404".into())),
             (
@@ -167,6 +173,12 @@ mod tests {
                 Fault::Gateway("version header was not found.".into()),
             ),
             (401, r#"{"message":"Command timed out"}"#, Fault::Timeout),
+            (401, r#"{"message":"Unauthorized","error":"Unauthorized"}"#, Fault::Credential),
+            (
+                401,
+                r#"{"message":"Route is mis-spelled","error":"Unauthorized"}"#,
+                Fault::Gateway("Route is mis-spelled; Unauthorized".into()),
+            ),
             (401, "", Fault::Gateway(String::new())),
             (403, r#"{"message":"The token does not have access to this location."}"#, Fault::Location),
             (429, r#"{"statusCode":429,"message":"Too Many Requests"}"#, Fault::RateLimited(Duration::from_secs(10))),

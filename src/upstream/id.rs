@@ -23,7 +23,7 @@ pub enum NoId {
     /// There is nothing in it.
     #[error("is empty")]
     Empty,
-    /// It has more than [`MAX_LENGTH`] characters.
+    /// It has more than `MAX_LENGTH` characters.
     #[error("is longer than {MAX_LENGTH} characters")]
     TooLong,
     /// It holds something that means more than itself in a path.

@@ -107,6 +107,21 @@ fn a_key_comes_from_a_file_too() {
     assert_eq!(gateway(&["config"], &both).status.code(), Some(64));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn health_asks_the_address_that_is_listened_on_and_needs_no_other_setting() {
+    let stage = super::support::Stage::new().await;
+    let address = stage.url.trim_start_matches("http://").to_owned();
+    let health = |address: &str| {
+        let address = address.to_owned();
+        tokio::task::block_in_place(move || gateway(&["health"], &[("LISTEN", &address)]).status.code())
+    };
+    assert_eq!(health(&address), Some(0));
+    assert_eq!(health(&address.replace("127.0.0.1", "0.0.0.0")), Some(0));
+    stage.app.drain();
+    assert_eq!(health(&address), Some(1));
+    assert_eq!(health("127.0.0.1:9"), Some(1));
+}
+
 #[test]
 fn schema_prints_the_checked_in_file() {
     let output = gateway(&["schema"], &[]);
