@@ -90,6 +90,7 @@ impl Operations {
         let mut response = match timeout_at(deadline, execution).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => {
+                tracing::error!(request_id, "a field panicked");
                 failed(Error::new(Code::Internal, "The gateway failed. The request id tells which log lines."))
             }
             Err(_) => failed(Error::out_of_time()),

@@ -240,6 +240,38 @@ async fn an_upstream_that_repeats_its_page_makes_an_error_and_no_endless_walk() 
 }
 
 #[tokio::test]
+async fn an_upstream_that_does_not_count_rows_makes_an_error_and_no_endless_walk() {
+    let stage = Stage::new().await;
+    let rows: Vec<Value> = (0..100).map(|n| json!({ "id": format!("c{n}") })).collect();
+    stage.sandbox.fault(Fault::on(BUSINESS).status(200).body(json!({ "contacts": rows })));
+    let query = r#"{ contactsByBusiness(businessId: "b", first: 300) { nodes { id } } }"#;
+    let answer = stage.ask(query, json!({})).await;
+    assert_eq!(errors(&answer), one_error("contactsByBusiness", "UPSTREAM_BAD_RESPONSE"));
+    assert_eq!(stage.calls(), BTreeMap::from([(BUSINESS, 7)]));
+}
+
+#[tokio::test]
+async fn a_contact_that_enters_a_list_while_it_is_walked_is_no_error_and_no_contact_comes_twice() {
+    let stage = with_contacts(6_000).await;
+    let business = "95d8bd5f46db71c4def9045c";
+    let held = format!(r#"{{ contactsByBusiness(businessId: "{business}", first: 100) {{ nodes {{ id }} }} }}"#);
+    let before = ids_of(&stage.data(&held, json!({})).await["contactsByBusiness"]);
+    assert_eq!(before.len(), 100, "a page of the business is full");
+    // The newest contact joins: every row moves by one, behind the page that is held.
+    let location = stage.sandbox.info().location_id.clone();
+    let newest = stage.ids().into_iter().find(|id| !before.contains(id)).expect("another contact");
+    stage.sandbox.update_contact(&location, &newest, |contact| contact["businessId"] = business.into());
+    let more = format!(
+        r#"{{ contactsByBusiness(businessId: "{business}", first: 100) {{ nodes {{ id }} pageInfo {{ hasNextPage }} }} }}"#
+    );
+    let list = stage.data(&more, json!({})).await["contactsByBusiness"].take();
+    assert_eq!(ids_of(&list), before);
+    assert_eq!(list["pageInfo"]["hasNextPage"], true);
+    let limits: Vec<_> = stage.sandbox.calls().iter().map(|call| call.query("limit").map(str::to_owned)).collect();
+    assert_eq!(limits, ["100", "1", "1"].map(|limit| Some(limit.to_owned())), "the first row behind was seen before");
+}
+
+#[tokio::test]
 async fn no_more_calls_are_in_flight_than_the_setting_allows() {
     let stage = Stage::set(&[("UPSTREAM_CONCURRENCY", "10")]).await;
     let hold = stage.sandbox.hold(NOTES);
