@@ -57,7 +57,7 @@ impl App {
             open_scopes: ALL_SCOPES.into_iter().map(Into::into).collect(),
             loaders: Loaders::new(upstream.clone()),
             upstream,
-            operations: Operations::new(config.document_cache_size)?,
+            operations: Operations::new(config.document_cache_size, config.max_fields)?,
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),

@@ -22,6 +22,8 @@ pub enum Code {
     NotFound,
     /// The upstream's limit is used up.
     RateLimited,
+    /// The operation is larger than the settings allow.
+    OperationTooExpensive,
     /// No answer in time.
     UpstreamTimeout,
     /// The upstream cannot be used at the moment.
@@ -42,6 +44,7 @@ impl Code {
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::RateLimited => "RATE_LIMITED",
+            Self::OperationTooExpensive => "OPERATION_TOO_EXPENSIVE",
             Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
             Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",
             Self::UpstreamBadResponse => "UPSTREAM_BAD_RESPONSE",

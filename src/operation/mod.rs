@@ -1,6 +1,7 @@
 //! A GraphQL request from its parts to its answer: document, variables, execution, errors made public.
 
 mod document;
+mod guard;
 
 use std::panic::AssertUnwindSafe;
 
@@ -70,9 +71,9 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// `document_bytes`: most memory for documents that were seen.
-    pub fn new(document_bytes: u64) -> anyhow::Result<Self> {
-        Ok(Self { schema: schema::build(), documents: Documents::new(&schema::sdl(), document_bytes)? })
+    /// `document_bytes`: most memory for documents that were seen. `max_fields`: most fields of an operation.
+    pub fn new(document_bytes: u64, max_fields: u64) -> anyhow::Result<Self> {
+        Ok(Self { schema: schema::build(), documents: Documents::new(&schema::sdl(), document_bytes, max_fields)? })
     }
 
     /// Answers one request; never fails and never panics.

@@ -60,6 +60,38 @@ async fn what_is_wrong_before_execution_has_its_code_its_place_and_no_data() {
     assert_eq!(answer["errors"][0]["locations"], json!([{ "line": 1, "column": 20 }]));
 }
 
+/// Each level spreads the next one twice.
+fn doubling(levels: usize) -> String {
+    let fragments = (0..levels).map(|n| {
+        let next = n + 1;
+        format!("fragment F{n} on Gateway {{ a{n}: version ...F{next} b{n}: version ...F{next} }} ")
+    });
+    format!("{{ gateway {{ ...F0 }} }} {}fragment F{levels} on Gateway {{ version }}", fragments.collect::<String>())
+}
+
+#[tokio::test]
+async fn what_a_document_comes_to_is_counted_before_it_is_walked() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.ask(&doubling(8), json!({})).await.get("errors"), None);
+    let chain = |length: usize| {
+        let fragments = (0..length).map(|n| format!("fragment F{n} on Gateway {{ ...F{} }} ", n + 1));
+        format!(
+            "{{ gateway {{ ...F0 }} }} {}fragment F{length} on Gateway {{ version }}",
+            fragments.collect::<String>()
+        )
+    };
+    assert_eq!(stage.ask(&chain(90), json!({})).await.get("errors"), None);
+    // Twice the levels, by way of a fragment that is looked at first where it is not deep.
+    let sneaky = format!("query B {{ gateway {{ ...F70 }} }} query A {}", chain(140));
+    for query in [doubling(12), doubling(22), doubling(60), doubling(127), chain(130), chain(1_500), sneaky] {
+        let answer = stage.ask(&query, json!({})).await;
+        assert_eq!(errors(&answer), one_error("", "OPERATION_TOO_EXPENSIVE"), "{} bytes", query.len());
+    }
+    let circle = "{ gateway { ...F } } fragment F on Gateway { ...G } fragment G on Gateway { ...F }";
+    let answer = stage.ask(circle, json!({})).await;
+    assert!(errors(&answer).iter().all(|(_, code)| code == "GRAPHQL_VALIDATION_FAILED"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_value_that_a_scalar_cannot_read_is_told_with_how_it_should_look() {
     let stage = Stage::new().await;

@@ -1,0 +1,87 @@
+//! What a document comes to once its fragments are spread: counted, with each fragment looked at once, before anything
+//! walks it whole. A few hundred bytes of fragments that double at each level are millions of fields.
+
+use std::collections::HashMap;
+
+use apollo_compiler::ast::{Definition, Document, Selection};
+
+use super::document::MAX_NESTING;
+use crate::graph::{Code, Error};
+
+/// What a selection comes to.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    /// Fields, every time that they are spread.
+    fields: u64,
+    /// Selections and spreads inside of each other.
+    levels: usize,
+}
+
+/// Refuses a document of which an operation selects more than `most` fields, or nests too deep by way of fragments.
+pub fn check(document: &Document, most: u64) -> Result<(), Error> {
+    let mut spread = Spread { bodies: HashMap::new(), known: HashMap::new() };
+    for definition in &document.definitions {
+        if let Definition::FragmentDefinition(fragment) = definition {
+            spread.bodies.insert(&fragment.name, &fragment.selection_set);
+        }
+    }
+    for definition in &document.definitions {
+        let Definition::OperationDefinition(operation) = definition else { continue };
+        let size = spread.size(&operation.selection_set, 0)?;
+        if size.fields > most {
+            let message = format!(
+                "The operation selects {} fields once its fragments are spread; it can be {most}.",
+                size.fields
+            );
+            return Err(Error::new(Code::OperationTooExpensive, message));
+        }
+    }
+    Ok(())
+}
+
+struct Spread<'a> {
+    bodies: HashMap<&'a str, &'a [Selection]>,
+    /// `None`: being looked at; a fragment that spreads itself is told by the validator.
+    known: HashMap<&'a str, Option<Size>>,
+}
+
+impl<'a> Spread<'a> {
+    fn size(&mut self, selections: &'a [Selection], above: usize) -> Result<Size, Error> {
+        let mut size = Size::default();
+        for selection in selections {
+            let inner = match selection {
+                Selection::Field(field) => {
+                    size.fields = size.fields.saturating_add(1);
+                    self.size(&field.selection_set, above + 1)?
+                }
+                Selection::InlineFragment(inline) => self.size(&inline.selection_set, above + 1)?,
+                Selection::FragmentSpread(spread) => self.fragment(&spread.fragment_name, above + 1)?,
+            };
+            size.fields = size.fields.saturating_add(inner.fields);
+            size.levels = size.levels.max(inner.levels + 1);
+            if above + size.levels > MAX_NESTING {
+                let message =
+                    format!("The document nests deeper than {MAX_NESTING} levels once its fragments are spread.");
+                return Err(Error::new(Code::OperationTooExpensive, message));
+            }
+        }
+        Ok(size)
+    }
+
+    fn fragment(&mut self, name: &'a str, above: usize) -> Result<Size, Error> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(known.unwrap_or_default());
+        }
+        let Some(body) = self.bodies.get(name).copied() else {
+            return Ok(Size::default());
+        };
+        if above > MAX_NESTING {
+            // The level below would say so too; going there first is what has to be avoided.
+            return Ok(Size { fields: 0, levels: 1 });
+        }
+        self.known.insert(name, None);
+        let size = self.size(body, above)?;
+        self.known.insert(name, Some(size));
+        Ok(size)
+    }
+}
