@@ -59,7 +59,10 @@ struct ConfigFile {
 
 impl ConfigFile {
     fn load(&self) -> config::Loaded {
-        config::load(std::env::vars().collect(), self.config.as_deref())
+        // What is not Unicode is no setting.
+        let texts =
+            std::env::vars_os().map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        config::load(texts.flatten().collect(), self.config.as_deref())
     }
 
     /// The settings, or the exit code after everything wrong with them was told.

@@ -121,7 +121,7 @@ impl Reader {
         };
         let shown = match &value {
             None => String::new(),
-            Some(_) if secret => "(hidden)".into(),
+            Some(value) if secret || reqwest::Url::parse(value).is_ok_and(|url| has_user(&url)) => "(hidden)".into(),
             Some(value) => value.clone(),
         };
         self.in_force.push(InForce { name, value: shown, source });
@@ -139,7 +139,8 @@ impl Reader {
         let text = self.text(name)?;
         let value = parse(text.trim());
         if value.is_none() {
-            self.problem(name, &text, expected);
+            let hidden = reqwest::Url::parse(&text).is_ok_and(|url| has_user(&url));
+            self.problem(name, if hidden { "(hidden)" } else { &text }, expected);
         }
         value
     }
@@ -177,7 +178,7 @@ impl Reader {
     pub fn url(&mut self, name: &'static str) -> Option<reqwest::Url> {
         let url = |text: &str| {
             let url = reqwest::Url::parse(text).ok()?;
-            let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            let plain = url.query().is_none() && url.fragment().is_none() && !has_user(&url);
             (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
         };
         self.read(name, "an http or https URL without a user, a query or a fragment", url)
@@ -242,11 +243,20 @@ impl Reader {
         let Some(rows) = self.file.get("location").cloned() else {
             return Vec::new();
         };
-        rows.try_into().unwrap_or_else(|why: toml::de::Error| {
-            self.problem("[[location]]", "given", &format!("id, name, and api_key or api_key_file: {}", why.message()));
+        rows.try_into().unwrap_or_else(|_: toml::de::Error| {
+            self.problem(
+                "[[location]]",
+                "given",
+                "a table with the texts id, name, timezone, and api_key or api_key_file",
+            );
             Vec::new()
         })
     }
+}
+
+/// Whether there is a user or a password in it.
+fn has_user(url: &reqwest::Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 const ZONE: &str = "the IANA name of a time zone, as America/Chicago";

@@ -1,5 +1,7 @@
 //! The filters of nested lists: the upstream has none, so they are applied to the whole list that it sends.
 
+use jiff::Timestamp;
+
 use super::error::Error;
 use super::scalars::DateTime;
 
@@ -9,14 +11,20 @@ use super::scalars::DateTime;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Span {
     /// The first moment in it.
-    pub after: Option<DateTime>,
+    after: Option<Timestamp>,
     /// The first moment after it.
-    pub before: Option<DateTime>,
+    before: Option<Timestamp>,
 }
 
 impl Span {
+    /// The span of two arguments, each with its name.
+    pub fn of(after: (&str, Option<DateTime>), before: (&str, Option<DateTime>)) -> Result<Self, Error> {
+        let given = |(name, moment): (&str, Option<DateTime>)| moment.map(|moment| moment.given(name)).transpose();
+        Ok(Self { after: given(after)?, before: given(before)? })
+    }
+
     /// Whether `moment` is in it.
-    pub fn holds(&self, moment: Option<DateTime>) -> bool {
+    pub fn holds(&self, moment: Option<Timestamp>) -> bool {
         match (self.after, self.before, moment) {
             (None, None, _) => true,
             (_, _, None) => false,
@@ -50,8 +58,8 @@ pub fn first_or_all(given: Option<i32>) -> Result<usize, Error> {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Option<DateTime> {
-        text.parse().ok().map(DateTime)
+    fn at(text: &str) -> Option<Timestamp> {
+        text.parse().ok()
     }
 
     #[test]

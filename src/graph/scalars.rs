@@ -1,28 +1,46 @@
 //! The scalars that GraphQL itself does not have.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 
+use super::error::Error;
+
 /// A moment: RFC 3339, always in UTC when it is answered, with any offset when it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DateTime(pub Timestamp);
+///
+/// A text that is no moment is `None`, and refused by the field that uses it: if reading it failed, the library would
+/// take the error for one of the whole parent.
+#[derive(Clone, Copy, Debug)]
+pub struct DateTime(Option<Timestamp>);
+
+impl DateTime {
+    /// A moment to answer with.
+    pub fn at(moment: Timestamp) -> Self {
+        Self(Some(moment))
+    }
+
+    /// A moment that was given as this argument.
+    pub fn given(self, argument: &str) -> Result<Timestamp, Error> {
+        self.0.ok_or_else(|| {
+            Error::bad_input(format!(
+                "`{argument}` is not a moment in RFC 3339 with an offset, as 2026-06-15T15:00:00Z or \
+                 2026-06-15T10:00:00-05:00."
+            ))
+        })
+    }
+}
 
 /// A moment: RFC 3339, always in UTC when it is answered, with any offset when it is given.
 #[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::String(text) => text.parse().map(Self).map_err(|_| {
-                InputValueError::custom(
-                    "is not a moment in RFC 3339 with an offset, as 2026-06-15T15:00:00Z or 2026-06-15T10:00:00-05:00",
-                )
-            }),
-            _ => Err(InputValueError::expected_type(value)),
-        }
+        Ok(Self(match value {
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        }))
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_string())
+        self.0.map_or(Value::Null, |moment| Value::String(moment.to_string()))
     }
 }
 

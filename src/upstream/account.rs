@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -52,6 +51,9 @@ fn whole_number(value: &HeaderValue) -> Option<u64> {
     value.to_str().ok()?.trim().parse().ok()
 }
 
+/// How long a refused credential is told of without being tried again.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+
 /// A location of the gateway.
 pub struct Account {
     /// The location's id upstream.
@@ -66,7 +68,7 @@ pub struct Account {
     pub(super) permits: Semaphore,
     pub(super) token: SecretString,
     limits: Mutex<Limits>,
-    refused: AtomicBool,
+    refused: Mutex<Option<Instant>>,
 }
 
 impl Account {
@@ -87,7 +89,7 @@ impl Account {
             permits: Semaphore::new(concurrency),
             token,
             limits: Mutex::default(),
-            refused: AtomicBool::new(false),
+            refused: Mutex::default(),
         }
     }
 
@@ -100,13 +102,15 @@ impl Account {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).learn(headers);
     }
 
-    /// Whether the upstream refused the credential when it was last used.
+    /// Whether the upstream refused the credential when it was last used, and that was not long ago: who is sent
+    /// no requests while this holds could never find out otherwise.
     pub fn is_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.is_some_and(|at| at.elapsed() < REFUSED_FOR)
     }
 
     pub(super) fn note_refused(&self, refused: bool) {
-        self.refused.store(refused, Ordering::Relaxed);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused.then(Instant::now);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One call over HTTP: its path, its headers, its answer. No retry, no cache, no meaning of what comes back.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -65,6 +66,11 @@ impl Call {
         self
     }
 
+    /// Whether the path has the id of a contact, a task or a note in it.
+    pub fn names_a_record(&self) -> bool {
+        self.route.template.contains("{contactId}")
+    }
+
     /// The route that is called.
     pub fn route(&self) -> &'static str {
         self.route.template
@@ -80,7 +86,15 @@ pub struct Client {
 impl Client {
     /// `timeout`: for one call, from connecting to the last byte. `connections`: how many are kept open.
     pub fn new(base: Url, timeout: Duration, connections: usize) -> reqwest::Result<Self> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if base
+            .host_str()
+            .is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()))
+        {
+            // A proxy of the environment has another loopback than this machine.
+            http = http.no_proxy();
+        }
+        let http = http
             .timeout(timeout)
             .pool_max_idle_per_host(connections)
             // A redirect would carry the credential to wherever it points.
@@ -101,6 +115,10 @@ impl Client {
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(1 << 16) as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|e| broken(route, &e))? {
             if body.len() + chunk.len() > MAX_BODY {
+                if !status.is_success() {
+                    // The status tells what it is; nobody needs the rest.
+                    break;
+                }
                 return Err(Error::bad_response(route, format_args!("over {MAX_BODY} bytes")));
             }
             body.extend_from_slice(&chunk);

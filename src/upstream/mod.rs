@@ -198,7 +198,12 @@ impl Session {
     pub async fn get(&self, call: Call) -> Result<Option<Vec<u8>>, Error> {
         match self.try_until_it_works(&call).await {
             Ok(body) => Ok(Some(body)),
-            Err(error) if error.fault == Fault::NotFound => Ok(None),
+            // A list cannot be missing; whoever says so of one is not the Contacts API.
+            Err(error) if error.fault == Fault::NotFound && call.names_a_record() => Ok(None),
+            Err(error) if error.fault == Fault::NotFound => {
+                let why = "the upstream has no such list".into();
+                Err(Error { fault: Fault::Gateway(why), ..error })
+            }
             Err(error) => Err(error),
         }
     }
@@ -226,6 +231,7 @@ impl Session {
                     tracing::debug!(%error, tried, wait_ms = wait.as_millis() as u64, "trying again");
                     sleep(wait).await;
                 }
+                None if error.fault == Fault::NotFound => return Err(error),
                 None => {
                     tracing::warn!(%error, tried, location = &*self.account.location, "upstream call failed");
                     return Err(error);
@@ -238,8 +244,11 @@ impl Session {
     pub fn prime<Q: Question>(&self, question: &Q, answer: Arc<Q::Answer>, bytes: usize) {
         let cache = &self.upstream.0.cache;
         let key = question.key();
-        if matches!(cache.get::<Q::Answer>(&key), Some(Some(held)) if question.is_satisfied_by(&held)) {
-            return;
+        match cache.get::<Q::Answer>(&key) {
+            // The lists' index lags behind: a row of what was just found missing is older than that.
+            Some(None) => return,
+            Some(Some(held)) if question.is_satisfied_by(&held) => return,
+            _ => {}
         }
         let reading = Reading { value: Some(answer), bytes, ttl: question.ttl(&self.upstream.0.ttls) };
         cache.insert(key, self.as_of, &reading);

@@ -93,12 +93,15 @@ async fn what_a_document_comes_to_is_counted_before_it_is_walked() {
 }
 
 #[tokio::test]
-async fn a_value_that_a_scalar_cannot_read_is_told_with_how_it_should_look() {
+async fn a_value_that_a_scalar_cannot_read_is_told_and_fails_its_field_alone() {
     let stage = Stage::new().await;
-    let query = "query T($id: ID!, $at: DateTime) { contact(id: $id) { id tasks(dueAfter: $at) { id } } }";
+    let query = "query T($id: ID!, $at: DateTime) { contact(id: $id) { id tasks(dueAfter: $at) { id } notes(createdBefore: 7) { id } } }";
     let answer = stage.ask(query, json!({ "id": DEMO_CONTACT, "at": "tomorrow" })).await;
-    assert_eq!(errors(&answer), one_error("contact.tasks", "BAD_USER_INPUT"));
-    assert!(answer["errors"][0]["message"].as_str().expect("text").contains("RFC 3339"), "{answer}");
+    let bad = |path: &str| (path.to_owned(), "BAD_USER_INPUT".to_owned());
+    assert_eq!(errors(&answer), [bad("contact.notes"), bad("contact.tasks")]);
+    assert_eq!(answer["data"], json!({ "contact": { "id": DEMO_CONTACT, "tasks": null, "notes": null } }));
+    let message = answer["errors"][1]["message"].as_str().expect("text");
+    assert!(message.contains("`dueAfter`") && message.contains("RFC 3339"), "{message}");
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ fn appointment(account: &Account, contact: &Id, wire: Wire) -> Result<Appointmen
     let status = wire::first_of([wire.appointment_status, wire.status]);
     Ok(Appointment {
         id: id.ok_or_else(|| Error::bad_response(LIST.template, "an appointment without an id"))?,
-        contact_id: wire.contact_id.unwrap_or_else(|| contact.as_str().into()),
+        contact_id: wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into()),
         title: wire.title,
         status: status.and_then(|word| read_status(&word).or_else(wire::note_unreadable)),
         start_time: moment(wire.start_time),

@@ -63,12 +63,12 @@ impl Appointment {
 
     /// When it begins.
     async fn start_time(&self) -> Option<DateTime> {
-        self.0.start_time.map(DateTime)
+        self.0.start_time.map(DateTime::at)
     }
 
     /// When it ends.
     async fn end_time(&self) -> Option<DateTime> {
-        self.0.end_time.map(DateTime)
+        self.0.end_time.map(DateTime::at)
     }
 
     /// Where it takes place: an address or a link.
@@ -103,12 +103,12 @@ impl Appointment {
 
     /// When it was made.
     async fn date_created(&self) -> Option<DateTime> {
-        self.0.date_created.map(DateTime)
+        self.0.date_created.map(DateTime::at)
     }
 
     /// When it was last changed.
     async fn date_updated(&self) -> Option<DateTime> {
-        self.0.date_updated.map(DateTime)
+        self.0.date_updated.map(DateTime::at)
     }
 
     /// Id of the contact that it is with.
@@ -136,8 +136,7 @@ pub async fn of_contact(
     let appointments = request.load_started(key, started).await?;
     let appointments =
         appointments.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
-    let wanted = |a: &Appointment| {
-        status.is_none_or(|status| a.0.status == Some(status)) && starts.holds(a.0.start_time.map(DateTime))
-    };
+    let wanted =
+        |a: &Appointment| status.is_none_or(|status| a.0.status == Some(status)) && starts.holds(a.0.start_time);
     Ok(appointments.iter().cloned().map(Appointment).filter(wanted).take(most).collect())
 }

@@ -213,6 +213,8 @@ pub struct Listed {
 #[derive(Debug)]
 pub struct ListedRow {
     pub contact: Contact,
+    /// What of the contact the row itself had, without what its neighbours let conclude.
+    pub said: Parts,
     pub cursor: Option<(i64, Box<str>)>,
 }
 
@@ -275,21 +277,24 @@ fn row(mut wire: Wire, told: Parts, spelled: &Spelled, account: &Account) -> Opt
         },
     };
     let cursor = wire.start_after.take();
+    let own = wire.given();
     let mut contact = wire.into_contact(account)?;
     let names = [(Part::Name, name.is_some()), (Part::FirstName, first.is_some()), (Part::LastName, last.is_some())];
     let names = names.into_iter().filter(|(_, known)| *known).map(|(part, _)| part);
-    contact.known = told.or(names.collect());
+    let names: Parts = names.collect();
+    let said = own.or(names);
+    contact.known = told.or(names);
     contact.name = name.flatten();
     contact.first_name = first.flatten();
     contact.last_name = last.flatten();
     let created = contact.date_created.map(|moment| (moment.as_millisecond(), contact.id.clone()));
-    Some(ListedRow { cursor: cursor.or(created), contact })
+    Some(ListedRow { cursor: cursor.or(created), said, contact })
 }
 
 /// A name as a row tells it; `None` when it does not, or only in lower case.
 fn row_name(raw: Given, plain: Given, spelled: bool) -> Option<Text> {
-    if let Some(raw) = raw {
-        return Some(wire::first_of([raw]));
+    if let Some(raw) = wire::first_of([raw.flatten()]) {
+        return Some(Some(raw));
     }
     match wire::first_of([plain.flatten()]) {
         Some(name) => has_its_casing(&name).then_some(Some(name)),

@@ -179,8 +179,14 @@ impl Question for PageOf {
             let contact = Arc::new(row.contact);
             // A row whose id cannot be asked for is still a row.
             if let Ok(id) = Id::of_contact(&contact.id) {
-                let question = ContactById { account: self.account.clone(), id, needs: contact.known };
-                session.prime(&question, contact.clone(), each);
+                let needs = row.said;
+                // What the neighbours let conclude is for this list alone.
+                let told = match contact.known == needs {
+                    true => contact.clone(),
+                    false => Arc::new(Contact { known: needs, ..(*contact).clone() }),
+                };
+                let question = ContactById { account: self.account.clone(), id, needs };
+                session.prime(&question, told, each);
             }
             rows.push(Row { contact, after });
         }

@@ -181,12 +181,12 @@ impl Contact {
 
     /// When the contact was created.
     async fn date_created(&self, ctx: &Context<'_>) -> Option<Result<DateTime, Error>> {
-        self.part(ctx, Part::DateCreated, |c| c.date_created.map(DateTime)).await
+        self.part(ctx, Part::DateCreated, |c| c.date_created.map(DateTime::at)).await
     }
 
     /// When the contact was last changed.
     async fn date_updated(&self, ctx: &Context<'_>) -> Option<Result<DateTime, Error>> {
-        self.part(ctx, Part::DateUpdated, |c| c.date_updated.map(DateTime)).await
+        self.part(ctx, Part::DateUpdated, |c| c.date_updated.map(DateTime::at)).await
     }
 
     /// The contact's tasks, in the upstream's order. Filters cost no further call: the upstream sends all tasks
@@ -199,10 +199,10 @@ impl Contact {
         #[graphql(desc = "Only tasks due before this moment.")] due_before: Option<DateTime>,
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
     ) -> Option<Result<Vec<Task>, Error>> {
-        let due = Span { after: due_after, before: due_before };
+        let due = Span::of(("dueAfter", due_after), ("dueBefore", due_before));
         Some(
             async {
-                task::of_contact(ctx, self.id()?, self.started.tasks.clone(), status, due, first_or_all(first)?).await
+                task::of_contact(ctx, self.id()?, self.started.tasks.clone(), status, due?, first_or_all(first)?).await
             }
             .await,
         )
@@ -217,10 +217,10 @@ impl Contact {
         #[graphql(desc = "Only notes created before this moment.")] created_before: Option<DateTime>,
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
     ) -> Option<Result<Vec<Note>, Error>> {
-        let created = Span { after: created_after, before: created_before };
+        let created = Span::of(("createdAfter", created_after), ("createdBefore", created_before));
         Some(
             async {
-                note::of_contact(ctx, self.id()?, self.started.notes.clone(), created, first_or_all(first)?).await
+                note::of_contact(ctx, self.id()?, self.started.notes.clone(), created?, first_or_all(first)?).await
             }
             .await,
         )
@@ -236,7 +236,7 @@ impl Contact {
         #[graphql(desc = "Only appointments that start before this moment.")] starts_before: Option<DateTime>,
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
     ) -> Option<Result<Vec<Appointment>, Error>> {
-        let starts = Span { after: starts_after, before: starts_before };
+        let starts = Span::of(("startsAfter", starts_after), ("startsBefore", starts_before));
         Some(
             async {
                 appointment::of_contact(
@@ -244,7 +244,7 @@ impl Contact {
                     self.id()?,
                     self.started.appointments.clone(),
                     status,
-                    starts,
+                    starts?,
                     first_or_all(first)?,
                 )
                 .await

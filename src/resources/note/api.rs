@@ -38,7 +38,7 @@ fn note(route: Route, account: &Account, contact: &Id, wire: Wire) -> Result<Not
     let id = wire::first_of([wire.id, wire.underscore_id]);
     Ok(Note {
         id: id.ok_or_else(|| Error::bad_response(route.template, "a note without an id"))?,
-        contact_id: wire.contact_id.unwrap_or_else(|| contact.as_str().into()),
+        contact_id: wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into()),
         note: wire.body,
         title: wire.title,
         pinned: wire.pinned,

@@ -65,7 +65,7 @@ impl Note {
 
     /// When it was written.
     async fn date_created(&self) -> Option<DateTime> {
-        self.seen.date_created.map(DateTime)
+        self.seen.date_created.map(DateTime::at)
     }
 
     /// Id of the contact that it is about.
@@ -91,7 +91,7 @@ pub async fn of_contact(
     let notes = request.load_started(NotesOf::new(request.account().clone(), contact), started).await?;
     let notes = notes.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let notes = notes.iter().map(|note| Note::new(note.clone(), Started::default()));
-    let wanted = |note: &Note| created.holds(note.seen.date_created.map(DateTime));
+    let wanted = |note: &Note| created.holds(note.seen.date_created);
     Ok(notes.filter(wanted).take(most).collect())
 }
 

@@ -38,7 +38,7 @@ fn task(route: Route, account: &Account, contact: &Id, wire: Wire) -> Result<Tas
     let id = wire::first_of([wire.id, wire.underscore_id]);
     Ok(Task {
         id: id.ok_or_else(|| Error::bad_response(route.template, "a task without an id"))?,
-        contact_id: wire.contact_id.unwrap_or_else(|| contact.as_str().into()),
+        contact_id: wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into()),
         title: wire.title,
         body: wire.body,
         completed: wire.completed,

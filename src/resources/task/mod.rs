@@ -76,7 +76,7 @@ impl Task {
 
     /// When it is due.
     async fn due_date(&self) -> Option<DateTime> {
-        self.seen.due_date.map(DateTime)
+        self.seen.due_date.map(DateTime::at)
     }
 
     /// How urgent it is, where the upstream tells; it does not as a rule, and then this is null.
@@ -113,9 +113,8 @@ pub async fn of_contact(
     let tasks = request.load_started(TasksOf::new(request.account().clone(), contact), started).await?;
     let tasks = tasks.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let tasks = tasks.iter().map(|task| Task::new(task.clone(), Started::default()));
-    let wanted = |task: &Task| {
-        status.is_none_or(|status| task.state() == Some(status)) && due.holds(task.seen.due_date.map(DateTime))
-    };
+    let wanted =
+        |task: &Task| status.is_none_or(|status| task.state() == Some(status)) && due.holds(task.seen.due_date);
     Ok(tasks.filter(wanted).take(most).collect())
 }
 
