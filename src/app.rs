@@ -11,7 +11,7 @@ use crate::cache::EntityCache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::Loaders;
-use crate::operation::Operations;
+use crate::operation::{Bounds, Operations};
 use crate::upstream::{Account, Client, Policy, Ttls, Upstream};
 
 /// What an open gateway lets every caller do.
@@ -52,12 +52,13 @@ impl App {
         };
         let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
         let upstream = Upstream::new(client, EntityCache::new(config.cache_size, clock), retry, ttls);
+        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
         Ok(Self {
             accounts: accounts.collect(),
             open_scopes: ALL_SCOPES.into_iter().map(Into::into).collect(),
             loaders: Loaders::new(upstream.clone()),
             upstream,
-            operations: Operations::new(config.document_cache_size, config.max_fields)?,
+            operations: Operations::new(config.document_cache_size, bounds)?,
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),

@@ -53,6 +53,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_TTL_NOTES", "60s", "how long notes are kept"),
     setting("GATEWAY_TTL_APPOINTMENTS", "60s", "how long appointments are kept"),
     setting("GATEWAY_TTL_PAGES", "15s", "how long pages of lists are kept"),
+    setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
     setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
@@ -93,6 +94,7 @@ pub struct Config {
     pub locations: Vec<Location>,
     pub cache_size: u64,
     pub document_cache_size: u64,
+    pub max_depth: usize,
     pub max_fields: u64,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
@@ -137,6 +139,8 @@ fn read(from: &mut Reader) -> Option<Config> {
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
     let ttls = ["CONTACT", "TASKS", "NOTES", "APPOINTMENTS", "PAGES"].map(|kind| from.ttl(kind));
+    // Deeper ones would need more stack to execute than a thread has.
+    let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
@@ -152,6 +156,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         locations: locations?,
         cache_size: cache_size?,
         document_cache_size: document_cache_size?,
+        max_depth: max_depth? as usize,
         max_fields: max_fields?.into(),
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,

@@ -16,7 +16,7 @@ use async_graphql::parser::types::ExecutableDocument as Executable;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
-use super::guard;
+use super::guard::{self, Bounds};
 use crate::graph::{Code, Error};
 
 /// Most tokens of a document: 15,000, and as many again since the parser counts blanks too.
@@ -89,20 +89,20 @@ impl Chosen<'_> {
 /// The documents that were seen, bounded in bytes.
 pub struct Documents {
     schema: Valid<Schema>,
-    max_fields: u64,
+    bounds: Bounds,
     seen: Cache<[u8; 32], Arc<Document>>,
 }
 
 impl Documents {
-    /// `sdl`: the schema that documents have to fit. `max_fields`: most fields of an operation, its fragments spread.
-    pub fn new(sdl: &str, bytes: u64, max_fields: u64) -> anyhow::Result<Self> {
+    /// `sdl`: the schema that documents have to fit. `bounds`: what an operation may come to.
+    pub fn new(sdl: &str, bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
             .map_err(|problem| anyhow::anyhow!("the schema is not valid: {}", problem.errors))?;
         let weigh = |_: &[u8; 32], document: &Arc<Document>| {
             let text: usize = document.valid.sources.values().map(|file| file.source_text().len()).sum();
             u32::try_from(text * WEIGHT).unwrap_or(u32::MAX)
         };
-        Ok(Self { schema, max_fields, seen: Cache::builder().max_capacity(bytes).weigher(weigh).build() })
+        Ok(Self { schema, bounds, seen: Cache::builder().max_capacity(bytes).weigher(weigh).build() })
     }
 
     /// The document of this text, or everything that is wrong with it.
@@ -122,7 +122,7 @@ impl Documents {
             .recursion_limit(MAX_NESTING)
             .parse_ast(text, "document.graphql")
             .map_err(|broken| problems(Code::ParseFailed, &broken.errors))?;
-        guard::check(&parsed, self.max_fields).map_err(|error| vec![error.into()])?;
+        guard::check(&parsed, self.bounds).map_err(|error| vec![error.into()])?;
         let valid = parsed
             .to_executable_validate(&self.schema)
             .map_err(|broken| problems(Code::ValidationFailed, &broken.errors))?;

@@ -13,12 +13,23 @@ use crate::graph::{Code, Error};
 struct Size {
     /// Fields, every time that they are spread.
     fields: u64,
+    /// Fields inside of each other, the last one included.
+    depth: usize,
     /// Selections and spreads inside of each other.
     levels: usize,
 }
 
-/// Refuses a document of which an operation selects more than `most` fields, or nests too deep by way of fragments.
-pub fn check(document: &Document, most: u64) -> Result<(), Error> {
+/// What an operation may come to.
+#[derive(Clone, Copy)]
+pub struct Bounds {
+    /// Fields, every time that they are spread.
+    pub fields: u64,
+    /// Fields inside of each other.
+    pub depth: usize,
+}
+
+/// Refuses a document of which an operation is over the bounds, or nests too deep by way of fragments.
+pub fn check(document: &Document, most: Bounds) -> Result<(), Error> {
     let mut spread = Spread { bodies: HashMap::new(), known: HashMap::new() };
     for definition in &document.definitions {
         if let Definition::FragmentDefinition(fragment) = definition {
@@ -28,12 +39,16 @@ pub fn check(document: &Document, most: u64) -> Result<(), Error> {
     for definition in &document.definitions {
         let Definition::OperationDefinition(operation) = definition else { continue };
         let size = spread.size(&operation.selection_set, 0)?;
-        if size.fields > most {
-            let message = format!(
-                "The operation selects {} fields once its fragments are spread; it can be {most}.",
-                size.fields
-            );
-            return Err(Error::new(Code::OperationTooExpensive, message));
+        let over = |what: String| Err(Error::new(Code::OperationTooExpensive, what));
+        if size.depth > most.depth {
+            return over(format!("The operation is {} fields deep; it can be {}.", size.depth, most.depth));
+        }
+        if size.fields > most.fields {
+            let Size { fields, .. } = size;
+            return over(format!(
+                "The operation selects {fields} fields once its fragments are spread; it can be {}.",
+                most.fields
+            ));
         }
     }
     Ok(())
@@ -52,12 +67,14 @@ impl<'a> Spread<'a> {
             let inner = match selection {
                 Selection::Field(field) => {
                     size.fields = size.fields.saturating_add(1);
-                    self.size(&field.selection_set, above + 1)?
+                    let inner = self.size(&field.selection_set, above + 1)?;
+                    Size { depth: inner.depth + 1, ..inner }
                 }
                 Selection::InlineFragment(inline) => self.size(&inline.selection_set, above + 1)?,
                 Selection::FragmentSpread(spread) => self.fragment(&spread.fragment_name, above + 1)?,
             };
             size.fields = size.fields.saturating_add(inner.fields);
+            size.depth = size.depth.max(inner.depth);
             size.levels = size.levels.max(inner.levels + 1);
             if above + size.levels > MAX_NESTING {
                 let message =
@@ -77,7 +94,7 @@ impl<'a> Spread<'a> {
         };
         if above > MAX_NESTING {
             // The level below would say so too; going there first is what has to be avoided.
-            return Ok(Size { fields: 0, levels: 1 });
+            return Ok(Size { levels: 1, ..Size::default() });
         }
         self.known.insert(name, None);
         let size = self.size(body, above)?;

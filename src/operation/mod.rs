@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 use crate::graph::{Code, Error, Request};
 use crate::schema::{self, Schema};
 use document::{Documents, Problem};
+pub use guard::Bounds;
 
 /// A request as it comes over HTTP.
 #[derive(Deserialize)]
@@ -71,9 +72,9 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// `document_bytes`: most memory for documents that were seen. `max_fields`: most fields of an operation.
-    pub fn new(document_bytes: u64, max_fields: u64) -> anyhow::Result<Self> {
-        Ok(Self { schema: schema::build(), documents: Documents::new(&schema::sdl(), document_bytes, max_fields)? })
+    /// `document_bytes`: most memory for documents that were seen. `bounds`: what an operation may come to.
+    pub fn new(document_bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
+        Ok(Self { schema: schema::build(), documents: Documents::new(&schema::sdl(), document_bytes, bounds)? })
     }
 
     /// Answers one request; never fails and never panics.

@@ -87,6 +87,15 @@ async fn what_a_document_comes_to_is_counted_before_it_is_walked() {
         let answer = stage.ask(&query, json!({})).await;
         assert_eq!(errors(&answer), one_error("", "OPERATION_TOO_EXPENSIVE"), "{} bytes", query.len());
     }
+    let deep = |pairs: usize| {
+        let (open, close) = ("tasks { contact { ".repeat(pairs), "} } ".repeat(pairs));
+        format!("{{ contact(id: \"{DEMO_CONTACT}\") {{ {open} id {close} }} }}")
+    };
+    assert_eq!(stage.ask(&deep(2), json!({})).await.get("errors"), None);
+    for pairs in [7, 18, 40] {
+        let answer = stage.ask(&deep(pairs), json!({})).await;
+        assert_eq!(errors(&answer), one_error("", "OPERATION_TOO_EXPENSIVE"), "{pairs}");
+    }
     let circle = "{ gateway { ...F } } fragment F on Gateway { ...G } fragment G on Gateway { ...F }";
     let answer = stage.ask(circle, json!({})).await;
     assert!(errors(&answer).iter().all(|(_, code)| code == "GRAPHQL_VALIDATION_FAILED"), "{answer}");
