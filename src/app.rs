@@ -90,6 +90,11 @@ impl App {
         &self.operations
     }
 
+    /// Most time for one request.
+    pub fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
     /// When the time of a request that begins now is over.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.request_timeout

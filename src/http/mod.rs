@@ -7,7 +7,7 @@ mod negotiate;
 mod status;
 mod track;
 
-use std::future::Future;
+use std::future::{Future, IntoFuture, pending};
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,6 +15,8 @@ use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::app::App;
 
@@ -31,20 +33,38 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Serves until `stop`, then answers what is in progress and ends.
+/// Serves until `stop`, then answers what is in progress and ends, at the latest when a request's time is over: a
+/// connection that never sends the rest of its request holds up nothing.
 pub async fn serve(
     app: Arc<App>,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let draining = app.clone();
+    let most = app.request_timeout();
+    let (drain, draining) = oneshot::channel();
+    let stopping = app.clone();
     let stop = async move {
         stop.await;
-        draining.drain();
+        stopping.drain();
+        // Nobody waits for it when the server has ended by itself.
+        let _ = drain.send(());
     };
     // Answers are small: waiting to fill a packet would only make them late.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+    let server = axum::serve(listener, router(app)).with_graceful_shutdown(stop).into_future();
+    let out_of_time = async {
+        if draining.await.is_err() {
+            pending::<()>().await;
+        }
+        sleep(most).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = out_of_time => {
+            tracing::warn!("some connections were cut: their requests were not complete in time");
+            Ok(())
+        }
+    }
 }

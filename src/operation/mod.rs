@@ -16,6 +16,9 @@ use crate::schema::{self, Schema};
 use document::{Documents, Problem};
 pub use guard::Bounds;
 
+/// Most characters of a message: what callers send comes back in some.
+const LONGEST_MESSAGE: usize = 300;
+
 /// A request as it comes over HTTP.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -145,6 +148,10 @@ fn server_error(problem: Problem, request_id: &str) -> ServerError {
 /// Gives each error its code and the request's id, and all of them an order that does not depend on timing.
 fn publish(errors: &mut [ServerError], request_id: &str) {
     for error in &mut *errors {
+        if let Some((end, _)) = error.message.char_indices().nth(LONGEST_MESSAGE) {
+            error.message.truncate(end);
+            error.message.push('…');
+        }
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
             // What fails without a code of ours is a value that the library could not read.

@@ -56,6 +56,8 @@ async fn what_is_wrong_before_execution_has_its_code_its_place_and_no_data() {
         let response = send(stage.post().header("accept", JSON).json(&body)).await;
         assert_eq!(response.status(), 200);
     }
+    let long_name = stage.ask(&format!("{{ {} }}", "x".repeat(100_000)), json!({})).await;
+    assert!(long_name.to_string().len() < 1_000);
     let answer = stage.ask("{ contact(id: 1) { nothing } }", json!({})).await;
     assert_eq!(answer["errors"][0]["locations"], json!([{ "line": 1, "column": 20 }]));
 }
@@ -207,4 +209,19 @@ async fn what_is_in_progress_is_answered_when_the_gateway_ends() {
     assert_eq!(answer["data"]["contact"]["notes"].as_array().map(Vec::len), Some(3));
     server.await.expect("no panic").expect("an end without an error");
     assert!(reqwest::Client::new().post(&url).json(&body).send().await.is_err(), "new callers are turned away");
+}
+
+#[tokio::test]
+async fn half_a_request_does_not_keep_the_gateway_from_ending() {
+    let stage = Stage::set(&[("REQUEST_TIMEOUT", "200ms")]).await;
+    let listener = local().await;
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(contacts_gateway::http::serve(stage.app.clone(), listener, async move {
+        let _ = stopped.await;
+    }));
+    let mut half = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    tokio::io::AsyncWriteExt::write_all(&mut half, b"GET /he").await.expect("a connection that takes it");
+    stop.send(()).expect("a server that waits for it");
+    server.await.expect("no panic").expect("an end without an error");
 }
