@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::time::Instant;
 
-use crate::cache::EntityCache;
+use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::Loaders;
@@ -49,9 +49,11 @@ impl App {
             notes: config.ttl_notes,
             appointments: config.ttl_appointments,
             pages: config.ttl_pages,
+            stale_while_revalidate: config.stale_while_revalidate,
         };
+        let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
-        let upstream = Upstream::new(client, EntityCache::new(config.cache_size, clock), retry, ttls);
+        let upstream = Upstream::new(client, EntityCache::new(config.cache_size, epochs, clock), retry, ttls);
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
         Ok(Self {
             accounts: accounts.collect(),

@@ -59,7 +59,8 @@ impl Gateway {
 
     /// The location that this request asks.
     async fn location(&self, ctx: &Context<'_>) -> Location {
-        let account = Request::of(ctx).account();
+        let request = Request::of(ctx);
+        let account = request.account();
         Location {
             id: ID::from(&*account.location),
             name: account.name.as_deref().map(str::to_owned),
@@ -74,7 +75,9 @@ impl Gateway {
 
     /// What the upstream last said of its limits for the location; null until it was called.
     async fn limits(&self, ctx: &Context<'_>) -> Option<UpstreamLimits> {
-        let limits = Request::of(ctx).account().limits();
+        let request = Request::of(ctx);
+        request.trail.note_untraced();
+        let limits = request.account().limits();
         (limits != Limits::default()).then(|| limits.into())
     }
 }

@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::key::Tag;
 
@@ -14,9 +15,14 @@ const SLOTS: usize = 1 << 17;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Epoch(u64);
 
+/// Where the forgettings of a tag are noted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Slot(u32);
+
 /// The table of forgettings.
 pub struct Epochs {
     last: AtomicU64,
+    forgetting: Mutex<()>,
     forgotten: Box<[AtomicU64]>,
     hasher: RandomState,
 }
@@ -25,6 +31,7 @@ impl Default for Epochs {
     fn default() -> Self {
         Self {
             last: AtomicU64::new(0),
+            forgetting: Mutex::default(),
             forgotten: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
             hasher: RandomState::new(),
         }
@@ -38,19 +45,25 @@ impl Epochs {
     }
 
     /// Makes stale every value of this tag whose reading began before.
+    ///
+    /// The slot is written before the epoch is told: whoever takes an epoch along finds every forgetting up to it in its
+    /// slot. So what is checked after `now` and found to hold, holds as of that `now`.
     pub fn forget(&self, tag: Tag<'_>) {
-        let epoch = self.last.fetch_add(1, Ordering::SeqCst) + 1;
-        self.slot(tag).fetch_max(epoch, Ordering::SeqCst);
+        let Slot(at) = self.slot(tag);
+        let _one_at_a_time = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.last.load(Ordering::SeqCst) + 1;
+        self.forgotten[at as usize].store(epoch, Ordering::SeqCst);
+        self.last.store(epoch, Ordering::SeqCst);
     }
 
-    /// Whether a value of this tag, whose reading began at `as_of`, still holds.
-    pub fn holds(&self, tag: Tag<'_>, as_of: Epoch) -> bool {
-        self.slot(tag).load(Ordering::SeqCst) <= as_of.0
+    /// Whether a value of this slot's tags, whose reading began at `as_of`, still holds.
+    pub fn holds(&self, Slot(at): Slot, as_of: Epoch) -> bool {
+        self.forgotten[at as usize].load(Ordering::SeqCst) <= as_of.0
     }
 
-    fn slot(&self, tag: Tag<'_>) -> &AtomicU64 {
-        let at = self.hasher.hash_one(tag) as usize % SLOTS;
-        &self.forgotten[at]
+    /// Where the forgettings of `tag` are noted.
+    pub fn slot(&self, tag: Tag<'_>) -> Slot {
+        Slot((self.hasher.hash_one(tag) as usize % SLOTS) as u32)
     }
 }
 
@@ -63,11 +76,12 @@ mod tests {
     fn a_reading_that_began_before_a_forgetting_is_stale_and_one_after_it_holds() {
         let epochs = Epochs::default();
         let key = EntityKey::new(View::new("L", "c"), Kind::Contact, "a");
+        let slot = epochs.slot(key.tag());
         let before = epochs.now();
-        assert!(epochs.holds(key.tag(), before));
+        assert!(epochs.holds(slot, before));
         epochs.forget(key.tag());
-        assert!(!epochs.holds(key.tag(), before));
-        assert!(epochs.holds(key.tag(), epochs.now()));
+        assert!(!epochs.holds(slot, before));
+        assert!(epochs.holds(slot, epochs.now()));
     }
 
     #[test]
@@ -76,7 +90,7 @@ mod tests {
         let key = |location, credential| EntityKey::new(View::new(location, credential), Kind::Tasks, "a");
         let before = epochs.now();
         epochs.forget(key("L", "one").tag());
-        assert!(!epochs.holds(key("L", "two").tag(), before));
-        assert!(epochs.holds(key("M", "one").tag(), before));
+        assert!(!epochs.holds(epochs.slot(key("L", "two").tag()), before));
+        assert!(epochs.holds(epochs.slot(key("M", "one").tag()), before));
     }
 }

@@ -5,8 +5,8 @@
 //! joined any more; a newer one takes its place.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::future::Future;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::FutureExt;
@@ -14,8 +14,7 @@ use futures_util::future::Shared;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::epochs::{Epoch, Epochs};
-use super::key::EntityKey;
+use super::epochs::Epoch;
 
 /// A share in a flight. Dropping the last share stops it.
 pub struct Flight<T: Clone> {
@@ -52,17 +51,17 @@ struct Aloft<T: Clone> {
     keep: Weak<Keep>,
 }
 
-struct Board<T: Clone> {
-    aloft: HashMap<EntityKey, Aloft<T>>,
+struct Board<K, T: Clone> {
+    aloft: HashMap<K, Aloft<T>>,
     next: u64,
 }
 
-/// The flights that are under way.
-pub struct Flights<T: Clone> {
-    board: Arc<Mutex<Board<T>>>,
+/// The flights that are under way, each by what it brings.
+pub struct Flights<K, T: Clone> {
+    board: Arc<Mutex<Board<K, T>>>,
 }
 
-impl<T: Clone> Default for Flights<T> {
+impl<K, T: Clone> Default for Flights<K, T> {
     fn default() -> Self {
         let board = Board { aloft: HashMap::new(), next: 0 };
         Self { board: Arc::new(Mutex::new(board)) }
@@ -79,17 +78,18 @@ pub enum Joined<T: Clone, V> {
     Started(Flight<T>),
 }
 
-impl<T: Clone + Send + Sync + 'static> Flights<T> {
-    /// Joins the flight for `key`, or starts one with `reading`.
+impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Flights<K, T> {
+    /// Joins the flight for `key`, or starts one that begins `now` with `reading`.
     ///
     /// `known` is asked again while nobody can land or start: a value that arrived between the caller's own
-    /// look and now is not read twice. `reading` gets the epoch at which it begins, and must have stored what
-    /// it read when it returns.
+    /// look and now is not read twice. A flight is joined if what it brings `holds`, though it began at an earlier
+    /// epoch. `reading` must have stored what it read when it returns.
     pub fn join<V, R>(
         &self,
-        key: &EntityKey,
-        epochs: &Epochs,
+        key: &K,
         known: impl FnOnce() -> Option<V>,
+        holds: impl FnOnce(Epoch) -> bool,
+        now: impl FnOnce() -> Epoch,
         reading: impl FnOnce(Epoch) -> R,
     ) -> Joined<T, V>
     where
@@ -100,13 +100,13 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             return Joined::Known(value);
         }
         if let Some(aloft) = board.aloft.get(key)
-            && epochs.holds(key.tag(), aloft.as_of)
+            && holds(aloft.as_of)
             && let Some(keep) = aloft.keep.upgrade()
         {
             return Joined::Shared(Flight { result: aloft.result.clone(), _keep: keep });
         }
         board.next += 1;
-        let (number, as_of) = (board.next, epochs.now());
+        let (number, as_of) = (board.next, now());
         let (send, receive) = oneshot::channel();
         let off_board = OffBoard { board: self.board.clone(), key: key.clone(), number };
         let reading = reading(as_of);
@@ -130,25 +130,23 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 }
 
 /// Takes a flight off the board when it lands, is stopped, or panics.
-struct OffBoard<T: Clone> {
-    board: Arc<Mutex<Board<T>>>,
-    key: EntityKey,
+struct OffBoard<K: Eq + Hash, T: Clone> {
+    board: Arc<Mutex<Board<K, T>>>,
+    key: K,
     number: u64,
 }
 
-impl<T: Clone> Drop for OffBoard<T> {
+impl<K: Eq + Hash, T: Clone> Drop for OffBoard<K, T> {
     fn drop(&mut self) {
         let mut board = lock(&self.board);
-        if let Entry::Occupied(entry) = board.aloft.entry(self.key.clone())
-            && entry.get().number == self.number
-        {
-            entry.remove();
+        if board.aloft.get(&self.key).is_some_and(|aloft| aloft.number == self.number) {
+            board.aloft.remove(&self.key);
         }
     }
 }
 
 /// A panic elsewhere leaves the board whole: every change to it is one insert or one remove.
-fn lock<T: Clone>(board: &Mutex<Board<T>>) -> MutexGuard<'_, Board<T>> {
+fn lock<K, T: Clone>(board: &Mutex<Board<K, T>>) -> MutexGuard<'_, Board<K, T>> {
     board.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -158,11 +156,15 @@ mod tests {
 
     use tokio::sync::Notify;
 
-    use super::super::key::{Kind, View};
+    use super::super::epochs::Epochs;
     use super::*;
 
-    fn key() -> EntityKey {
-        EntityKey::new(View::new("L", "c"), Kind::Contact, "a")
+    /// A start, unless there is a flight that began after the last forgetting.
+    fn join<R>(flights: &Flights<u8, u32>, epochs: &Epochs, reading: R) -> Joined<u32, ()>
+    where
+        R: Future<Output = u32> + Send + 'static,
+    {
+        flights.join(&1, || None, |as_of| as_of == epochs.now(), || epochs.now(), |_| reading)
     }
 
     fn started(joined: Joined<u32, ()>) -> Flight<u32> {
@@ -174,19 +176,14 @@ mod tests {
 
     #[tokio::test]
     async fn two_who_want_the_same_share_one_flight_and_the_first_may_go() {
-        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
+        let (flights, epochs) = (Flights::default(), Epochs::default());
         let gate = Arc::new(Notify::new());
         let wait = gate.clone();
-        let first = started(flights.join(
-            &key(),
-            &epochs,
-            || None,
-            |_| async move {
-                wait.notified().await;
-                7
-            },
-        ));
-        let second = match flights.join(&key(), &epochs, || None::<()>, |_| pending()) {
+        let first = started(join(&flights, &epochs, async move {
+            wait.notified().await;
+            7
+        }));
+        let second = match join(&flights, &epochs, pending()) {
             Joined::Shared(flight) => flight,
             _ => panic!("the flight under way was not joined"),
         };
@@ -198,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flight_that_nobody_waits_for_is_stopped() {
-        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
+        let (flights, epochs) = (Flights::default(), Epochs::default());
         let stopped = Arc::new(Notify::new());
         struct Tell(Arc<Notify>);
         impl Drop for Tell {
@@ -207,32 +204,27 @@ mod tests {
             }
         }
         let tell = Tell(stopped.clone());
-        let flight = started(flights.join(
-            &key(),
-            &epochs,
-            || None,
-            |_| async move {
-                let _tell = tell;
-                pending().await
-            },
-        ));
+        let flight = started(join(&flights, &epochs, async move {
+            let _tell = tell;
+            pending().await
+        }));
         drop(flight);
         stopped.notified().await;
     }
 
     #[tokio::test]
-    async fn a_flight_that_began_before_a_forgetting_is_not_joined() {
-        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
-        let _old = started(flights.join(&key(), &epochs, || None, |_| pending()));
-        epochs.forget(key().tag());
-        let new = started(flights.join(&key(), &epochs, || None, |_| async { 2 }));
+    async fn a_flight_whose_value_does_not_hold_any_more_is_not_joined() {
+        let (flights, epochs) = (Flights::default(), Epochs::default());
+        let _old = started(join(&flights, &epochs, pending()));
+        epochs.forget(super::super::View::new("L", "c").tag(super::super::Kind::Contact, "a"));
+        let new = started(join(&flights, &epochs, async { 2 }));
         assert_eq!(new.landed().await, Some(2));
     }
 
     #[tokio::test]
     async fn a_panic_ends_the_flight_without_a_result() {
-        let (flights, epochs) = (Flights::<u32>::default(), Epochs::default());
-        let flight = started(flights.join(&key(), &epochs, || None, |_| async { panic!("on purpose") }));
+        let (flights, epochs) = (Flights::default(), Epochs::default());
+        let flight = started(join(&flights, &epochs, async { panic!("on purpose") }));
         assert_eq!(flight.landed().await, None);
         assert_eq!(flights.count(), 0);
     }

@@ -19,6 +19,11 @@ impl View {
     pub fn new(location: &str, credential: &str) -> Self {
         Self { location: digest("location", location), credential: digest("credential", credential) }
     }
+
+    /// What is to be forgotten when the thing of this kind with this id changes.
+    pub fn tag<'a>(&self, kind: Kind, id: &'a str) -> Tag<'a> {
+        Tag { location: self.location, kind, id }
+    }
 }
 
 impl fmt::Debug for View {
@@ -49,7 +54,7 @@ pub enum Kind {
     Note,
     /// All appointments of a contact.
     Appointments,
-    /// One upstream page of a list of contacts.
+    /// One upstream page of a list of contacts. As a tag: the lists of one sort, of which each can gain or lose contacts.
     Page,
 }
 
@@ -67,9 +72,9 @@ impl EntityKey {
         Self { view, kind, id: id.into() }
     }
 
-    /// What has to be forgotten for this value to become stale.
+    /// What has to be forgotten for this value to become stale, if that is nothing but itself.
     pub fn tag(&self) -> Tag<'_> {
-        Tag { location: self.view.location, kind: self.kind, id: &self.id }
+        self.view.tag(self.kind, &self.id)
     }
 
     /// Bytes that the key itself takes.

@@ -53,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_TTL_NOTES", "60s", "how long notes are kept"),
     setting("GATEWAY_TTL_APPOINTMENTS", "60s", "how long appointments are kept"),
     setting("GATEWAY_TTL_PAGES", "15s", "how long pages of lists are kept"),
+    setting(
+        "GATEWAY_STALE_WHILE_REVALIDATE",
+        "0s",
+        "how long after its time anything is still given out, while it is renewed behind; 0s: not at all",
+    ),
     setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
     setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
@@ -101,6 +106,7 @@ pub struct Config {
     pub ttl_notes: Duration,
     pub ttl_appointments: Duration,
     pub ttl_pages: Duration,
+    pub stale_while_revalidate: Duration,
     pub log: String,
     pub log_format: Option<LogFormat>,
 }
@@ -138,13 +144,17 @@ fn read(from: &mut Reader) -> Option<Config> {
     check_auth(from, listen);
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
-    let ttls = ["CONTACT", "TASKS", "NOTES", "APPOINTMENTS", "PAGES"].map(|kind| from.ttl(kind));
+    let ttl_contact = from.time("GATEWAY_TTL_CONTACT");
+    let ttl_tasks = from.time("GATEWAY_TTL_TASKS");
+    let ttl_notes = from.time("GATEWAY_TTL_NOTES");
+    let ttl_appointments = from.time("GATEWAY_TTL_APPOINTMENTS");
+    let ttl_pages = from.time("GATEWAY_TTL_PAGES");
+    let stale_while_revalidate = from.time("GATEWAY_STALE_WHILE_REVALIDATE");
     // Deeper ones would need more stack to execute than a thread has.
     let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
-    let [ttl_contact, ttl_tasks, ttl_notes, ttl_appointments, ttl_pages] = ttls;
     Some(Config {
         listen: listen?,
         request_timeout: request_timeout?,
@@ -163,6 +173,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         ttl_notes: ttl_notes?,
         ttl_appointments: ttl_appointments?,
         ttl_pages: ttl_pages?,
+        stale_while_revalidate: stale_while_revalidate?,
         log: log?,
         log_format,
     })

@@ -158,11 +158,12 @@ impl Reader {
         self.read(name, "a time above zero, as 250ms, 5s or 10m", above_zero)
     }
 
-    /// The time to live of a kind of value.
-    pub fn ttl(&mut self, kind: &str) -> Option<Duration> {
-        let name = SETTINGS.iter().map(|setting| setting.name);
-        let name = name.into_iter().find(|name| name.strip_prefix("GATEWAY_TTL_") == Some(kind))?;
-        self.read(name, "a time, as 250ms, 5s or 10m; 0s for never", |text| humantime::parse_duration(text).ok())
+    /// A time that may be none at all.
+    pub fn time(&mut self, name: &'static str) -> Option<Duration> {
+        // So that no sum of a moment and a time is past what a clock can tell.
+        const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+        let short = |text: &str| humantime::parse_duration(text).ok().filter(|time| *time <= LONGEST);
+        self.read(name, "a time up to a year, as 250ms, 5s or 10m; 0s for never", short)
     }
 
     pub fn bytes(&mut self, name: &'static str) -> Option<u64> {

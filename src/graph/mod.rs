@@ -5,7 +5,9 @@ pub mod filter;
 pub mod page;
 pub mod request;
 pub mod scalars;
+pub mod trail;
 
 pub use error::{Code, Error};
-pub use request::{Loaders, Request};
+pub use request::{Here, Loaders, Request};
 pub use scalars::{DateTime, Json};
+pub use trail::{Sources, Stale, Trail};

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, QueryPathNode};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
+use super::trail::Trail;
 use crate::caller::Caller;
-use crate::upstream::{Account, Asked, Pending, Question, Upstream};
+use crate::upstream::{Account, Asked, Look, Pending, Question, Upstream};
 
 /// Gathers the keys that resolvers ask for at one moment, across fields and requests.
 ///
@@ -46,46 +47,41 @@ impl Loaders {
     }
 }
 
-/// Where the values of a request came from.
-#[derive(Debug, Default)]
-pub struct Tally {
-    held: AtomicU32,
-    shared: AtomicU32,
-    started: AtomicU32,
-}
-
-impl Tally {
-    /// Values that the cache held, readings that somebody else had under way, readings started.
-    pub fn counts(&self) -> (u32, u32, u32) {
-        let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
-        (of(&self.held), of(&self.shared), of(&self.started))
-    }
-
-    fn add(count: &AtomicU32) {
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// One GraphQL request.
 #[derive(Clone)]
 pub struct Request {
     /// Who asks.
     pub caller: Caller,
     /// Where its values came from.
-    pub tally: Arc<Tally>,
+    pub trail: Arc<Trail>,
     loaders: Loaders,
     deadline: Instant,
+}
+
+/// A request at the field that is resolved.
+#[derive(Clone, Copy)]
+pub struct Here<'a> {
+    request: &'a Request,
+    path: Option<QueryPathNode<'a>>,
+}
+
+impl Deref for Here<'_> {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        self.request
+    }
 }
 
 impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Caller, loaders: Loaders, deadline: Instant) -> Self {
-        Self { caller, tally: Arc::default(), loaders, deadline }
+        Self { caller, trail: Arc::default(), loaders, deadline }
     }
 
     /// The request that a field is resolved for.
-    pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
-        ctx.data_unchecked::<Self>()
+    pub fn of<'a>(ctx: &Context<'a>) -> Here<'a> {
+        Here { request: ctx.data_unchecked::<Self>(), path: ctx.path_node }
     }
 
     /// The location that is asked.
@@ -98,57 +94,23 @@ impl Request {
         self.deadline
     }
 
-    /// The value, if it is held. `Some(None)`: there is no such thing.
+    /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        self.loaders.upstream.held(key)
+        let held = self.loaders.upstream.held(key)?;
+        self.trail.used(&held.origin);
+        Some(held.value)
     }
 
-    /// The value, from wherever it comes first. `None`: there is no such thing.
-    pub async fn load<Q: Question>(&self, key: Q) -> Result<Option<Arc<Q::Answer>>, Error> {
-        self.load_started(key, None).await
-    }
-
-    /// The same, when its reading may have been begun ahead: that one is waited for, also if it has failed since.
-    pub async fn load_started<Q: Question>(
-        &self,
-        key: Q,
-        started: Option<Pending>,
-    ) -> Result<Option<Arc<Q::Answer>>, Error> {
-        // A request whose values are all held never waits, and what never waits no deadline can end.
-        tokio::task::consume_budget().await;
-        if let Some(pending) = started {
-            return self.wait(pending).await;
-        }
-        if let Some(held) = self.held(&key) {
-            Tally::add(&self.tally.held);
-            return Ok(held);
-        }
-        match self.ask(key).await {
-            Asked::Known(value) => {
-                Tally::add(&self.tally.held);
-                Ok(value)
-            }
-            Asked::Shared(pending) => {
-                Tally::add(&self.tally.shared);
-                self.wait(pending).await
-            }
-            Asked::Started(pending) => {
-                Tally::add(&self.tally.started);
-                self.wait(pending).await
-            }
-        }
-    }
-
-    /// Begins to load a value that will be asked for; the reading goes on while the share is held.
+    /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
     pub async fn start<Q: Question>(&self, key: Q) -> Option<Pending> {
-        if self.held(&key).is_some() {
+        if !matches!(self.loaders.upstream.look(&key), Look::Nothing) {
             return None;
         }
         match self.ask(key).await {
             Asked::Known(_) => None,
             Asked::Shared(pending) => Some(pending),
             Asked::Started(pending) => {
-                Tally::add(&self.tally.started);
+                self.trail.started();
                 Some(pending)
             }
         }
@@ -168,8 +130,68 @@ impl Request {
 
     async fn wait<T: Send + Sync + 'static>(&self, pending: Pending) -> Result<Option<Arc<T>>, Error> {
         match timeout_at(self.deadline, pending.landed()).await {
-            Ok(landed) => Ok(landed?),
-            Err(_) => Err(Error::out_of_time()),
+            Ok(landed) => {
+                let held = landed?;
+                self.trail.used(&held.origin);
+                Ok(held.value)
+            }
+            Err(_) => {
+                self.trail.note_out_of_time();
+                Err(Error::out_of_time())
+            }
+        }
+    }
+}
+
+impl Here<'_> {
+    /// The value, from wherever it comes first. `None`: there is no such thing.
+    pub async fn load<Q: Question>(&self, key: Q) -> Result<Option<Arc<Q::Answer>>, Error> {
+        self.load_started(key, None).await
+    }
+
+    /// The same, when its reading may have been begun ahead: that one is waited for, also if it has failed since.
+    pub async fn load_started<Q: Question>(
+        &self,
+        key: Q,
+        started: Option<Pending>,
+    ) -> Result<Option<Arc<Q::Answer>>, Error> {
+        // A request whose values are all held never waits, and what never waits no deadline can end.
+        tokio::task::consume_budget().await;
+        if let Some(pending) = started {
+            return self.wait(pending).await;
+        }
+        let upstream = &self.loaders.upstream;
+        match upstream.look(&key) {
+            Look::Fresh(held) => {
+                self.trail.held();
+                self.trail.used(&held.origin);
+                return Ok(held.value);
+            }
+            Look::Stale(held) => {
+                if upstream.renew(&key) {
+                    self.trail.started();
+                }
+                self.trail.held();
+                self.trail.used(&held.origin);
+                self.trail.used_stale(self.path.as_ref(), upstream.age(&held.origin));
+                return Ok(held.value);
+            }
+            Look::Nothing => {}
+        }
+        match self.ask(key).await {
+            Asked::Known(held) => {
+                self.trail.held();
+                self.trail.used(&held.origin);
+                Ok(held.value)
+            }
+            Asked::Shared(pending) => {
+                self.trail.shared();
+                self.wait(pending).await
+            }
+            Asked::Started(pending) => {
+                self.trail.started();
+                self.wait(pending).await
+            }
         }
     }
 }

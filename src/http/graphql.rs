@@ -76,9 +76,9 @@ async fn answer(
         (Ok(asked), Ok(caller)) => (asked, caller),
     };
     let request = Request::new(caller, app.loaders(), deadline);
-    let tally = request.tally.clone();
+    let trail = request.trail.clone();
     let answer = app.operations().run(request, asked, may, id.as_str()).await;
-    let (held, shared, started) = tally.counts();
+    let (held, shared, started) = trail.counts();
     tracing::debug!(request_id = id.as_str(), held, shared, started, "executed");
     match answer {
         Answer::Executed(response) => {

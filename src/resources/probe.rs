@@ -35,7 +35,7 @@ pub async fn contact(upstream: &Upstream, account: &Arc<Account>, id: &str) -> R
 
 async fn read<Q: Question>(upstream: &Upstream, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
     match upstream.ask(question) {
-        Asked::Known(value) => Ok(value),
-        Asked::Shared(pending) | Asked::Started(pending) => pending.landed().await,
+        Asked::Known(held) => Ok(held.value),
+        Asked::Shared(pending) | Asked::Started(pending) => Ok(pending.landed().await?.value),
     }
 }

@@ -21,7 +21,7 @@ pub use error::{Error, Fault};
 pub use id::{Id, NoId};
 pub use retry::Policy;
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Joined, Reading, Value};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slot, Tag, Value};
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -39,6 +39,8 @@ pub struct Ttls {
     pub appointments: Duration,
     /// A page of a list of contacts.
     pub pages: Duration,
+    /// How long after its time anything may still be given out, while it is renewed.
+    pub stale_while_revalidate: Duration,
 }
 
 /// A typed key: something that can be asked upstream, and how.
@@ -63,17 +65,26 @@ pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
         true
     }
 
+    /// Whether its answer shows other things too, of which nobody knows before it is there.
+    const SHOWS_OTHERS: bool = false;
+
+    /// Tells everything that has to be forgotten for the answer to become stale: before it is there, as far as
+    /// the question tells, and then all of it.
+    fn made_of(&self, _answer: Option<&Self::Answer>, tell: &mut dyn FnMut(Tag<'_>)) {
+        tell(self.key().tag());
+    }
+
     /// Asks the upstream; `None` when there is no such thing. The number is the answer's size in bytes.
     fn fetch(self, session: Session) -> impl Future<Output = Result<Option<(Self::Answer, usize)>, Error>> + Send;
 }
 
 /// What a flight lands with, whatever the question was.
-type Landed = Result<Option<Value>, Error>;
+type Landed = Result<HeldAny, Error>;
 
 /// Whether, and from where, an answer can be had.
 pub enum Asked<T> {
-    /// It is there; `None`: there is no such thing.
-    Known(Option<Arc<T>>),
+    /// It is there.
+    Known(Held<T>),
     /// Somebody else's reading brings it.
     Shared(Pending),
     /// A new reading brings it.
@@ -83,7 +94,7 @@ pub enum Asked<T> {
 impl<T> Clone for Asked<T> {
     fn clone(&self) -> Self {
         match self {
-            Self::Known(value) => Self::Known(value.clone()),
+            Self::Known(Held { value, origin }) => Self::Known(Held { value: value.clone(), origin: origin.clone() }),
             Self::Shared(pending) => Self::Shared(pending.clone()),
             Self::Started(pending) => Self::Started(pending.clone()),
         }
@@ -99,15 +110,12 @@ pub struct Pending {
 
 impl Pending {
     /// Waits for the reading. `T` must be the answer of the question that was asked.
-    pub async fn landed<T: Send + Sync + 'static>(self) -> Result<Option<Arc<T>>, Error> {
+    pub async fn landed<T: Send + Sync + 'static>(self) -> Result<Held<T>, Error> {
         let lost = |why: &str| Error::new(self.route, Fault::Gateway(why.into()));
         match self.flight.landed().await {
             None => Err(lost("the reading ended without a result")),
             Some(Err(error)) => Err(error),
-            Some(Ok(None)) => Ok(None),
-            Some(Ok(Some(value))) => {
-                value.downcast().map(Some).map_err(|_| lost("the reading brought another kind of value"))
-            }
+            Some(Ok(held)) => held.downcast().ok_or_else(|| lost("the reading brought another kind of value")),
         }
     }
 }
@@ -115,9 +123,19 @@ impl Pending {
 struct Parts {
     client: Client,
     cache: EntityCache,
-    flights: Flights<Landed>,
+    flights: Flights<EntityKey, Landed>,
     retry: Policy,
     ttls: Ttls,
+}
+
+/// What the cache has of an answer.
+pub enum Look<T> {
+    /// It is there.
+    Fresh(Held<T>),
+    /// Its time is over, but not so long that it could not be given out while it is renewed.
+    Stale(Held<T>),
+    /// It has to be asked for.
+    Nothing,
 }
 
 /// The upstream with its cache. Clones share everything.
@@ -130,12 +148,30 @@ impl Upstream {
         Self(Arc::new(Parts { client, cache, flights: Flights::default(), retry, ttls }))
     }
 
-    /// The answer, if it is held. `Some(None)`: there is no such thing.
-    pub fn held<Q: Question>(&self, question: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.0.cache.get::<Q::Answer>(&question.key())?;
-        match held {
-            Some(answer) if !question.is_satisfied_by(&answer) => None,
-            known => Some(known),
+    /// The answer, if the cache has it.
+    pub fn look<Q: Question>(&self, question: &Q) -> Look<Q::Answer> {
+        let Parts { cache, ttls, .. } = &*self.0;
+        let enough = |held: &Held<Q::Answer>| match &held.value {
+            Some(answer) => question.is_satisfied_by(answer),
+            None => true,
+        };
+        let Some(held) = cache.get::<Q::Answer>(&question.key()).filter(enough) else {
+            return Look::Nothing;
+        };
+        let now = cache.clock().now();
+        match held.origin.expires {
+            expires if expires > now => Look::Fresh(held),
+            // What was missing may have been created at any moment since.
+            expires if held.value.is_some() && expires + ttls.stale_while_revalidate > now => Look::Stale(held),
+            _ => Look::Nothing,
+        }
+    }
+
+    /// The answer, if the cache has it and its time is not over.
+    pub fn held<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
+        match self.look(question) {
+            Look::Fresh(held) => Some(held),
+            Look::Stale(_) | Look::Nothing => None,
         }
     }
 
@@ -143,36 +179,62 @@ impl Upstream {
     pub fn ask<Q: Question>(&self, question: &Q) -> Asked<Q::Answer> {
         let key = question.key();
         let route = question.route().template;
-        let joined = self.0.flights.join(
-            &key,
-            self.0.cache.epochs(),
-            || self.held(question),
-            |as_of| self.clone().read(question.clone(), as_of),
-        );
+        let epochs = self.0.cache.epochs();
+        // A reading that shows other things has to be younger than the last change of anything.
+        let holds = |as_of| match Q::SHOWS_OTHERS {
+            true => as_of == epochs.now(),
+            false => self.slots(question, None).iter().all(|slot| epochs.holds(*slot, as_of)),
+        };
+        let reading = |as_of| self.clone().read(question.clone(), as_of);
+        let joined = self.0.flights.join(&key, || self.held(question), holds, || epochs.now(), reading);
         match joined {
-            Joined::Known(value) => Asked::Known(value),
+            Joined::Known(held) => Asked::Known(held),
             Joined::Shared(flight) => Asked::Shared(Pending { flight, route }),
             Joined::Started(flight) => Asked::Started(Pending { flight, route }),
         }
     }
 
+    /// How long ago something was read.
+    pub fn age(&self, origin: &Origin) -> Duration {
+        self.0.cache.clock().now().saturating_duration_since(origin.read)
+    }
+
+    /// Begins to read the answer anew, unless that is under way; nobody has to wait for it.
+    pub fn renew<Q: Question>(&self, question: &Q) -> bool {
+        let Asked::Started(pending) = self.ask(question) else {
+            return false;
+        };
+        tokio::spawn(async move {
+            // What comes of it is in the cache, or in the log.
+            let _ = pending.flight.landed().await;
+        });
+        true
+    }
+
+    fn slots<Q: Question>(&self, question: &Q, answer: Option<&Q::Answer>) -> Arc<[Slot]> {
+        let mut slots = Vec::new();
+        question.made_of(answer, &mut |tag| slots.push(self.0.cache.epochs().slot(tag)));
+        slots.into()
+    }
+
     /// Reads from the upstream and keeps what it read.
     async fn read<Q: Question>(self, question: Q, as_of: Epoch) -> Landed {
-        let key = question.key();
-        let ttl = question.ttl(&self.0.ttls);
+        let Parts { cache, ttls, .. } = &*self.0;
+        let ttl = question.ttl(ttls);
         let session = Session { upstream: self.clone(), account: question.account().clone(), as_of };
-        let (value, bytes, ttl) = match question.fetch(session).await? {
+        let (value, bytes, ttl) = match question.clone().fetch(session).await? {
             Some((answer, bytes)) => (Some(Arc::new(answer)), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
-        let reading = Reading { value, bytes, ttl };
-        self.0.cache.insert(key, as_of, &reading);
-        Ok(reading.value.map(|value| value as Value))
+        let origin = cache.origin(self.slots(&question, value.as_deref()), as_of, ttl);
+        let held = Held { value: value.clone(), origin: origin.clone() };
+        cache.insert(question.key(), held, bytes);
+        Ok(Held { value: value.map(|value| value as Value), origin })
     }
 
-    /// Makes what is held of this question stale, for every caller.
-    pub fn forget<Q: Question>(&self, question: &Q) {
-        self.0.cache.forget(&question.key());
+    /// Makes everything that was made from this stale, at once and for every caller.
+    pub fn forget(&self, tag: Tag<'_>) {
+        self.0.cache.epochs().forget(tag);
     }
 
     /// Readings under way.
@@ -242,15 +304,15 @@ impl Session {
 
     /// Keeps another thing that this reading carried, if what is held of it does not tell more.
     pub fn prime<Q: Question>(&self, question: &Q, answer: Arc<Q::Answer>, bytes: usize) {
-        let cache = &self.upstream.0.cache;
+        let Parts { cache, ttls, .. } = &*self.upstream.0;
         let key = question.key();
-        match cache.get::<Q::Answer>(&key) {
+        match cache.fresh::<Q::Answer>(&key).map(|held| held.value) {
             // The lists' index lags behind: a row of what was just found missing is older than that.
             Some(None) => return,
             Some(Some(held)) if question.is_satisfied_by(&held) => return,
             _ => {}
         }
-        let reading = Reading { value: Some(answer), bytes, ttl: question.ttl(&self.upstream.0.ttls) };
-        cache.insert(key, self.as_of, &reading);
+        let origin = cache.origin(self.upstream.slots(question, Some(&answer)), self.as_of, question.ttl(ttls));
+        cache.insert(key, Held { value: Some(answer), origin }, bytes);
     }
 }

@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("operation", &["schema", "graph"]),
     ("schema", &["resources", "graph", "upstream"]),
     ("resources", &["graph", "upstream", "cache"]),
-    ("graph", &["caller", "upstream"]),
+    ("graph", &["caller", "upstream", "cache"]),
     ("caller", &["upstream"]),
     ("upstream", &["cache"]),
     ("cache", &["clock"]),

@@ -3,23 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contacts_gateway::resources::contact::ContactById;
-use contacts_gateway::resources::task::TasksOf;
+use contacts_gateway::cache::Kind;
 use contacts_gateway::sandbox::DEMO_CONTACT;
-use contacts_gateway::upstream::Id;
 use serde_json::json;
 
 use super::support::*;
 
 const NAME: &str = "query C($id: ID!) { contact(id: $id) { name } }";
 
-fn demo_id() -> Id {
-    Id::of_contact(DEMO_CONTACT).expect("an id")
-}
-
 impl Stage {
     fn forget_contact(&self) {
-        self.app.upstream().forget(&ContactById::new(self.app.accounts()[0].clone(), demo_id()));
+        self.forget(Kind::Contact, DEMO_CONTACT);
+    }
+
+    fn forget(&self, kind: Kind, id: &str) {
+        self.app.upstream().forget(self.app.accounts()[0].view.tag(kind, id));
     }
 
     fn rename(&self, name: &str) {
@@ -91,8 +89,7 @@ async fn what_is_forgotten_is_read_anew_and_nothing_else_is() {
     stage.data(PROFILE, json!({ "id": other })).await;
     stage.rename("Amy");
     stage.calls();
-    let tasks = TasksOf::new(stage.app.accounts()[0].clone(), demo_id());
-    stage.app.upstream().forget(&tasks);
+    stage.forget(Kind::Tasks, DEMO_CONTACT);
     stage.forget_contact();
     assert_eq!(stage.profile().await["contact"]["name"], "Amy Changed");
     stage.data(PROFILE, json!({ "id": other })).await;
@@ -128,10 +125,9 @@ async fn a_page_in_flight_cannot_bring_back_a_contact_that_was_forgotten_meanwhi
     let stage = Stage::new().await;
     let id = stage.ids()[0].clone();
     let hold = stage.sandbox.hold(LIST);
-    let contact = ContactById::new(stage.app.accounts()[0].clone(), Id::of_contact(&id).expect("an id"));
     let during = async {
         hold.arrived(1).await;
-        stage.app.upstream().forget(&contact);
+        stage.forget(Kind::Contact, &id);
         hold.release();
     };
     tokio::join!(stage.data("{ contacts(first: 2) { nodes { name } } }", json!({})), during);

@@ -9,7 +9,7 @@ use super::Contact;
 use super::loader::{List, PAGE_LIMIT, PageOf, Row};
 use super::model;
 use crate::graph::page::{self, Position};
-use crate::graph::{Code, Error, Request};
+use crate::graph::{Code, Error, Here, Request};
 
 /// A list of contacts, in the upstream's order.
 pub struct ContactConnection {
@@ -126,7 +126,7 @@ fn repeats() -> Error {
 }
 
 struct Walk<'a> {
-    request: &'a Request,
+    request: Here<'a>,
     list: List,
     after: Option<Position>,
     rows: Vec<Row>,
@@ -136,7 +136,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(request: &'a Request, list: List, after: Option<Position>) -> Self {
+    fn new(request: Here<'a>, list: List, after: Option<Position>) -> Self {
         Self { request, list, after, rows: Vec::new(), ids: HashSet::new(), total: None, ended: false }
     }
 

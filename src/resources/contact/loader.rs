@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::api;
 use super::model::{Contact, Parts};
-use crate::cache::{EntityKey, Kind};
+use crate::cache::{EntityKey, Kind, Tag};
 use crate::graph::page::Position;
 use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Ttls};
 
@@ -76,7 +76,23 @@ impl List {
         let business = self.business.as_ref().map(Id::as_str);
         format!("{:?}/{business:?}/{:?}", account.location, self.search)
     }
+
+    /// What kind of change lets a contact enter or leave the list.
+    fn sort(&self) -> &'static str {
+        match (&self.search, &self.business) {
+            (Some(_), _) => SEARCHED,
+            (None, Some(_)) => OF_A_BUSINESS,
+            (None, None) => ALL,
+        }
+    }
 }
+
+/// Lists of all contacts of a location: they change when a contact comes or goes.
+pub const ALL: &str = "all";
+/// Lists of the contacts of a business: they change when a contact's link does, too.
+pub const OF_A_BUSINESS: &str = "business";
+/// Lists with words to look for: they change with every text of a contact.
+pub const SEARCHED: &str = "searched";
 
 /// Most rows that the upstream gives at once.
 pub const PAGE_LIMIT: usize = 100;
@@ -146,6 +162,8 @@ impl PageOf {
 impl Question for PageOf {
     type Answer = Page;
 
+    const SHOWS_OTHERS: bool = true;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
@@ -165,6 +183,14 @@ impl Question for PageOf {
 
     fn ttl(&self, ttls: &Ttls) -> Duration {
         ttls.pages
+    }
+
+    fn made_of(&self, page: Option<&Page>, tell: &mut dyn FnMut(Tag<'_>)) {
+        let view = &self.account.view;
+        tell(view.tag(Kind::Page, self.list.sort()));
+        for row in page.map_or(&[][..], |page| &page.rows) {
+            tell(view.tag(Kind::Contact, &row.contact.id));
+        }
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Page, usize)>, Error> {

@@ -7,7 +7,7 @@ use super::Contact;
 use super::list::{ContactConnection, walk};
 use super::loader::{ContactById, List};
 use crate::graph::filter::{MOST, first_or};
-use crate::graph::{Error, Request};
+use crate::graph::{Error, Here, Request};
 use crate::resources::{Started, contact_id};
 use crate::upstream::Id;
 
@@ -21,12 +21,12 @@ async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<C
     // When it is held, or known not to exist, there is no time to win.
     let started = match request.held(&question) {
         Some(_) => Started::default(),
-        None => Started::contact(request, &look, &id).await,
+        None => Started::contact(&request, &look, &id).await,
     };
     load(request, question, started).await
 }
 
-async fn load(request: &Request, question: ContactById, started: Started) -> Option<Result<Contact, Error>> {
+async fn load(request: Here<'_>, question: ContactById, started: Started) -> Option<Result<Contact, Error>> {
     let seen = request.load_started(question, started.contact.clone()).await.transpose()?;
     Some(seen.map(|seen| Contact { seen, started }))
 }

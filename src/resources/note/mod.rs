@@ -124,6 +124,6 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>
     }
     let look = ctx.look_ahead();
     let key = NoteById { account, contact: contact.clone(), id };
-    let (note, started) = tokio::join!(request.load(key), Started::contact_of_record(request, &look, &contact));
+    let (note, started) = tokio::join!(request.load(key), Started::contact_of_record(&request, &look, &contact));
     Ok(note?.map(|note| Note::new(note, started)))
 }

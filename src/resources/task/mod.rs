@@ -147,6 +147,6 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>
     }
     let look = ctx.look_ahead();
     let key = TaskById { account, contact: contact.clone(), id };
-    let (task, started) = tokio::join!(request.load(key), Started::contact_of_record(request, &look, &contact));
+    let (task, started) = tokio::join!(request.load(key), Started::contact_of_record(&request, &look, &contact));
     Ok(task?.map(|task| Task::new(task, started)))
 }
