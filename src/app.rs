@@ -11,7 +11,7 @@ use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::Loaders;
-use crate::operation::{Bounds, Operations};
+use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::{Account, Client, Policy, Ttls, Upstream};
 
 /// What an open gateway lets every caller do.
@@ -24,6 +24,7 @@ pub struct App {
     loaders: Loaders,
     upstream: Upstream,
     operations: Operations,
+    clock: Clock,
     request_timeout: Duration,
     body_limit: usize,
     draining: AtomicBool,
@@ -53,14 +54,17 @@ impl App {
         };
         let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
-        let upstream = Upstream::new(client, EntityCache::new(config.cache_size, epochs, clock), retry, ttls);
+        let upstream =
+            Upstream::new(client, EntityCache::new(config.cache_size, epochs.clone(), clock.clone()), retry, ttls);
+        let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
         Ok(Self {
             accounts: accounts.collect(),
             open_scopes: ALL_SCOPES.into_iter().map(Into::into).collect(),
             loaders: Loaders::new(upstream.clone()),
             upstream,
-            operations: Operations::new(config.document_cache_size, bounds)?,
+            operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
+            clock,
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
@@ -90,6 +94,11 @@ impl App {
     /// What runs operations.
     pub fn operations(&self) -> &Operations {
         &self.operations
+    }
+
+    /// The time that caches go by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Most time for one request.

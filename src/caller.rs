@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::View;
 use crate::upstream::Account;
 
 /// A caller of the gateway.
@@ -11,4 +12,18 @@ pub struct Caller {
     pub account: Arc<Account>,
     /// What the caller may do.
     pub scopes: Arc<[Box<str>]>,
+}
+
+/// What tells callers apart who may be shown different answers to the same request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Eyes {
+    view: View,
+    scopes: u64,
+}
+
+impl Caller {
+    /// What this caller sees.
+    pub fn eyes(&self) -> Eyes {
+        Eyes { view: self.account.view, scopes: 0 }
+    }
 }

@@ -15,6 +15,13 @@ const SLOTS: usize = 1 << 17;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Epoch(u64);
 
+impl Epoch {
+    /// Its place in the order.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Where the forgettings of a tag are noted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Slot(u32);

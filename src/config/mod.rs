@@ -47,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_AUTH", "open", "who may ask: open (everybody who reaches the address)"),
     setting("GATEWAY_AUTH_OPEN_ANYWHERE", "false", "allows GATEWAY_AUTH=open on an address that others can reach"),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
+    setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
     setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
     setting("GATEWAY_TTL_CONTACT", "60s", "how long a contact is kept; 0s: not at all"),
     setting("GATEWAY_TTL_TASKS", "30s", "how long tasks are kept"),
@@ -98,6 +99,7 @@ pub struct Config {
     pub upstream_retries: u32,
     pub locations: Vec<Location>,
     pub cache_size: u64,
+    pub response_cache_size: u64,
     pub document_cache_size: u64,
     pub max_depth: usize,
     pub max_fields: u64,
@@ -143,6 +145,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let locations = locations(from);
     check_auth(from, listen);
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
+    let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
     let ttl_contact = from.time("GATEWAY_TTL_CONTACT");
     let ttl_tasks = from.time("GATEWAY_TTL_TASKS");
@@ -165,6 +168,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         upstream_retries: upstream_retries?,
         locations: locations?,
         cache_size: cache_size?,
+        response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
         max_depth: max_depth? as usize,
         max_fields: max_fields?.into(),

@@ -94,6 +94,11 @@ impl Request {
         self.deadline
     }
 
+    /// Whether its time is not over yet.
+    pub fn has_time(&self) -> bool {
+        Instant::now() < self.deadline
+    }
+
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
         let held = self.loaders.upstream.held(key)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apollo_compiler::response::JsonMap;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,13 +14,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
+use super::freshness;
 use super::identify::identify;
 use super::negotiate::Media;
 use super::track::RequestId;
 use crate::app::App;
+use crate::caller::Caller;
 use crate::graph::error::brief;
 use crate::graph::{Error, Request};
-use crate::operation::{Answer, Asked, May, Refusal};
+use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
+
+/// Why a request is not run, with the HTTP status that fits.
+type Unread = (u16, Error);
 
 /// `POST /graphql`.
 pub async fn post(
@@ -29,15 +34,18 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let deadline = app.deadline();
-    let asked = match is_json(&headers) {
-        true => read_body(body, app.body_limit(), deadline).await,
-        false => {
-            let message = "The body has to be JSON: send content-type: application/json.";
-            Err((415, Error::bad_input(message)))
-        }
+    let exchange = match Exchange::open(&app, &headers, &id) {
+        Ok(exchange) => exchange,
+        Err(refused) => return refused,
     };
-    unshared(answer(&app, &headers, asked, May::Everything, deadline, &id).await)
+    if !is_json(&headers) {
+        let message = "The body has to be JSON: send content-type: application/json.";
+        return exchange.refuse((415, Error::bad_input(message)));
+    }
+    match read_body(body, app.body_limit(), exchange.deadline).await {
+        Ok(bytes) => exchange.answer(Way::Post, bytes).await,
+        Err(why) => exchange.refuse(why),
+    }
 }
 
 /// `GET /graphql`.
@@ -47,9 +55,72 @@ pub async fn get(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let asked = read_query(query.as_deref().unwrap_or_default());
-    let deadline = app.deadline();
-    unshared(answer(&app, &headers, asked, May::Read, deadline, &id).await)
+    match Exchange::open(&app, &headers, &id) {
+        Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
+        Err(refused) => refused,
+    }
+}
+
+/// A request whose caller is known, and in what form its answer goes out.
+struct Exchange<'a> {
+    app: &'a App,
+    headers: &'a HeaderMap,
+    id: &'a RequestId,
+    media: Media,
+    caller: Caller,
+    deadline: Instant,
+}
+
+impl<'a> Exchange<'a> {
+    fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Response> {
+        let deadline = app.deadline();
+        let Some(media) = Media::of(headers) else {
+            let message = "Answers come as application/graphql-response+json or application/json.";
+            return Err(refuse(Media::Json, (406, Error::bad_input(message)), id));
+        };
+        match identify(app, headers) {
+            Ok(caller) => Ok(Self { app, headers, id, media, caller, deadline }),
+            Err(why) => Err(refuse(media, why, id)),
+        }
+    }
+
+    fn refuse(&self, why: Unread) -> Response {
+        refuse(self.media, why, self.id)
+    }
+
+    async fn answer(self, way: Way, bytes: Bytes) -> Response {
+        let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
+        let operations = self.app.operations();
+        if let Some(ready) = operations.known(&incoming) {
+            return self.send(&ready, way);
+        }
+        let asked = match way {
+            Way::Post => from_body(&incoming.bytes),
+            Way::Get => from_query(&incoming.bytes),
+        };
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(why) => return self.refuse(why),
+        };
+        let request = Request::new(self.caller.clone(), self.app.loaders(), self.deadline);
+        let trail = request.trail.clone();
+        let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
+        let (held, shared, started) = trail.counts();
+        tracing::debug!(request_id = self.id.as_str(), held, shared, started, "executed");
+        match answer {
+            Answer::Ready(ready) => self.send(&ready, way),
+            Answer::Executed(response) => {
+                let mut response = GraphQLResponse::from(response).into_response();
+                response.headers_mut().insert(CONTENT_TYPE, self.media.content_type());
+                unshared(response)
+            }
+            Answer::Refused(refusal) => refused(self.media, refusal, Told::ByMedia),
+        }
+    }
+
+    fn send(&self, ready: &Ready, way: Way) -> Response {
+        freshness::send(ready, way, self.media, self.headers, self.app.clock().now())
+    }
 }
 
 /// What one caller may see is not for the caches between it and the gateway.
@@ -58,44 +129,16 @@ fn unshared(mut response: Response) -> Response {
     response
 }
 
-async fn answer(
-    app: &App,
-    headers: &HeaderMap,
-    asked: Result<Asked, (u16, Error)>,
-    may: May,
-    deadline: Instant,
-    id: &RequestId,
-) -> Response {
-    let refuse = |media, (status, error)| refused(media, Refusal::new(status, error, id.as_str()), Told::Always);
-    let Some(media) = Media::of(headers) else {
-        let message = "Answers come as application/graphql-response+json or application/json.";
-        return refuse(Media::Json, (406, Error::bad_input(message)));
-    };
-    let (asked, caller) = match (asked, identify(app, headers)) {
-        (Err(why), _) | (_, Err(why)) => return refuse(media, why),
-        (Ok(asked), Ok(caller)) => (asked, caller),
-    };
-    let request = Request::new(caller, app.loaders(), deadline);
-    let trail = request.trail.clone();
-    let answer = app.operations().run(request, asked, may, id.as_str()).await;
-    let (held, shared, started) = trail.counts();
-    tracing::debug!(request_id = id.as_str(), held, shared, started, "executed");
-    match answer {
-        Answer::Executed(response) => {
-            let mut response = GraphQLResponse::from(response).into_response();
-            response.headers_mut().insert(CONTENT_TYPE, media.content_type());
-            response
-        }
-        Answer::Refused(refusal) => refused(media, refusal, Told::ByMedia),
-    }
-}
-
 /// Whether the HTTP status tells of a refusal also where `application/json` was asked for: there, a well-formed
 /// request that GraphQL refuses is answered with 200.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Always,
     ByMedia,
+}
+
+fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
+    refused(media, Refusal::new(status, error, id.as_str()), Told::Always)
 }
 
 fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
@@ -113,7 +156,7 @@ fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    response
+    unshared(response)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -124,34 +167,37 @@ fn is_json(headers: &HeaderMap) -> bool {
     json && charset.is_none_or(|charset| charset.trim_matches('"') == "utf-8")
 }
 
-async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Asked, (u16, Error)> {
-    let bytes = match timeout_at(deadline, to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => bytes,
+async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Unread> {
+    match timeout_at(deadline, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
             let message = format!("The body is larger than {limit} bytes, or broke off.");
-            return Err((413, Error::bad_input(message)));
+            Err((413, Error::bad_input(message)))
         }
-        Err(_) => return Err((408, Error::bad_input("The body did not come in time."))),
-    };
+        Err(_) => Err((408, Error::bad_input("The body did not come in time."))),
+    }
+}
+
+fn from_body(bytes: &[u8]) -> Result<Asked, Unread> {
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err((400, Error::bad_input("The body is a list: batches are off.")));
     }
-    from_json(&bytes, "The body")
+    from_json(bytes, "The body")
 }
 
-fn from_json<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, (u16, Error)> {
+fn from_json<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, Unread> {
     serde_json::from_slice(json).map_err(|why| {
         let message = format!("{what} is not a GraphQL request in JSON: {}.", brief(&why.to_string()));
         (400, Error::bad_input(message))
     })
 }
 
-fn read_query(query: &str) -> Result<Asked, (u16, Error)> {
+fn from_query(query: &[u8]) -> Result<Asked, Unread> {
     let mut asked = Asked { query: String::new(), operation_name: None, variables: None, _extensions: None };
-    let object = |name: &str, text: &str| -> Result<Option<JsonMap>, (u16, Error)> {
+    let object = |name: &str, text: &str| -> Result<Option<JsonMap>, Unread> {
         from_json(text.as_bytes(), &format!("`{name}`"))
     };
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+    for (name, value) in form_urlencoded::parse(query) {
         match &*name {
             "query" => asked.query = value.into_owned(),
             "operationName" if !value.is_empty() => asked.operation_name = Some(value.into_owned()),

@@ -1,6 +1,7 @@
 //! The way in: routes, what every request gets, and the server that ends gracefully.
 
 mod explorer;
+mod freshness;
 mod graphql;
 mod identify;
 mod negotiate;

@@ -5,18 +5,20 @@
 
 use std::sync::Arc;
 
-use apollo_compiler::executable::Operation;
+use apollo_compiler::executable::{self, SelectionSet};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::{DiagnosticList, Valid};
-use apollo_compiler::{ExecutableDocument, Node, Schema};
-use async_graphql::Variables;
-use async_graphql::parser::types::ExecutableDocument as Executable;
+use apollo_compiler::{Node, Schema};
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
+use async_graphql::{Name, Positioned};
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::facts::Facts;
 use super::guard::{self, Bounds};
+use crate::cache::ENTRY_OVERHEAD;
 use crate::graph::{Code, Error};
 
 /// Most tokens of a document: 15,000, and as many again since the parser counts blanks too.
@@ -25,8 +27,9 @@ const MAX_TOKENS: usize = 30_000;
 pub const MAX_NESTING: usize = 128;
 /// Most problems of a document that are told at once.
 const MAX_PROBLEMS: usize = 20;
-/// A kept document takes about so many times the bytes of its text.
-const WEIGHT: usize = 30;
+/// A word of a document's text becomes about so many bytes when the document is kept: a selected field is the largest that one
+/// word can be.
+const BYTES_OF_A_WORD: usize = 320;
 
 /// A problem of a document, and where in its text it is: line and column, from 1.
 pub struct Problem {
@@ -40,49 +43,51 @@ impl From<Error> for Problem {
     }
 }
 
-/// A document that fits the schema.
+/// A document that fits the schema, ready to be executed.
 pub struct Document {
-    valid: Valid<ExecutableDocument>,
-    executable: Executable,
+    /// The digest of its text.
+    pub digest: [u8; 32],
+    operations: Vec<Operation>,
+    bytes: usize,
 }
 
-/// One operation of a document.
-pub struct Chosen<'a> {
-    operation: &'a Node<Operation>,
-    executable: &'a Executable,
+/// One operation of a document: what execution needs of it, and what is known of it beforehand.
+pub struct Operation {
+    /// What is known of it.
+    pub facts: Facts,
+    name: Option<Box<str>>,
+    /// Its kind and variables. What it selects is left out.
+    declared: Node<executable::Operation>,
+    executable: ExecutableDocument,
 }
 
 impl Document {
     /// The operation with this name, or the only one.
-    pub fn choose(&self, name: Option<&str>) -> Result<Chosen<'_>, Problem> {
-        let operations = &self.valid.operations;
-        let operation = operations.get(name).map_err(|_| {
-            Error::new(
-                Code::ValidationFailed,
-                match name {
-                    Some(name) => format!("The document has no operation `{}`.", crate::graph::error::brief(name)),
-                    None => "The document has several operations: `operationName` has to name one.".to_owned(),
-                },
-            )
-        })?;
-        Ok(Chosen { operation, executable: &self.executable })
+    pub fn choose(&self, name: Option<&str>) -> Result<&Operation, Problem> {
+        let found = match (name, &*self.operations) {
+            (None, [only]) => return Ok(only),
+            (None, _) => None,
+            (Some(name), all) => all.iter().find(|operation| operation.name.as_deref() == Some(name)),
+        };
+        found.ok_or_else(|| {
+            let message = match name {
+                Some(name) => format!("The document has no operation `{}`.", crate::graph::error::brief(name)),
+                None => "The document has several operations: `operationName` has to name one.".to_owned(),
+            };
+            Error::new(Code::ValidationFailed, message).into()
+        })
     }
 }
 
-impl Chosen<'_> {
-    /// Whether it only reads.
-    pub fn is_query(&self) -> bool {
-        self.operation.is_query()
-    }
-
-    /// What the executing library takes. It insists on a name only where a document has several operations.
-    pub fn executable(&self) -> Executable {
-        self.executable.clone()
-    }
-
+impl Operation {
     /// The operation's name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.operation.name.as_ref().map(|name| name.as_str())
+        self.name.as_deref()
+    }
+
+    /// What the executing library takes: the operation alone, with its fragments.
+    pub fn executable(&self) -> ExecutableDocument {
+        self.executable.clone()
     }
 }
 
@@ -98,25 +103,22 @@ impl Documents {
     pub fn new(sdl: &str, bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
         let schema = Schema::parse_and_validate(sdl, "schema.graphql")
             .map_err(|problem| anyhow::anyhow!("the schema is not valid: {}", problem.errors))?;
-        let weigh = |_: &[u8; 32], document: &Arc<Document>| {
-            let text: usize = document.valid.sources.values().map(|file| file.source_text().len()).sum();
-            u32::try_from(text * WEIGHT).unwrap_or(u32::MAX)
-        };
+        let weigh = |_: &[u8; 32], document: &Arc<Document>| u32::try_from(document.bytes).unwrap_or(u32::MAX);
         Ok(Self { schema, bounds, seen: Cache::builder().max_capacity(bytes).weigher(weigh).build() })
     }
 
     /// The document of this text, or everything that is wrong with it.
     pub fn get(&self, text: &str) -> Result<Arc<Document>, Vec<Problem>> {
-        let hash: [u8; 32] = Sha256::digest(text).into();
-        if let Some(document) = self.seen.get(&hash) {
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        if let Some(document) = self.seen.get(&digest) {
             return Ok(document);
         }
-        let document = Arc::new(self.compile(text)?);
-        self.seen.insert(hash, document.clone());
+        let document = Arc::new(self.compile(text, digest)?);
+        self.seen.insert(digest, document.clone());
         Ok(document)
     }
 
-    fn compile(&self, text: &str) -> Result<Document, Vec<Problem>> {
+    fn compile(&self, text: &str, digest: [u8; 32]) -> Result<Document, Vec<Problem>> {
         let parsed = Parser::new()
             .token_limit(MAX_TOKENS)
             .recursion_limit(MAX_NESTING)
@@ -129,17 +131,60 @@ impl Documents {
         // The executing library reads a little less than the specification has; that is no reason to crash.
         let executable = async_graphql::parser::parse_query(text)
             .map_err(|error| vec![Error::new(Code::ParseFailed, error.to_string()).into()])?;
-        Ok(Document { valid, executable })
+        let mut operations = Vec::new();
+        for operation in valid.operations.iter() {
+            let facts = Facts::of(operation, &valid.fragments);
+            let name = operation.name.as_ref();
+            let Some(executable) = alone(&executable, name.map(|name| name.as_str()), &facts) else {
+                let lost = Error::new(Code::Internal, "The document is read in two ways.");
+                return Err(vec![lost.into()]);
+            };
+            let declared = executable::Operation {
+                operation_type: operation.operation_type,
+                name: operation.name.clone(),
+                variables: operation.variables.clone(),
+                directives: operation.directives.clone(),
+                selection_set: SelectionSet::new(operation.selection_set.ty.clone()),
+            };
+            operations.push(Operation {
+                facts,
+                name: name.map(|name| name.as_str().into()),
+                declared: declared.into(),
+                executable,
+            });
+        }
+        // Each operation has its own copy of the fragments that it reaches.
+        let bytes = words(text) * BYTES_OF_A_WORD * operations.len().max(1) + ENTRY_OVERHEAD;
+        Ok(Document { digest, operations, bytes })
     }
 
     /// The variables as their types have them, with their defaults.
-    pub fn variables(&self, chosen: &Chosen<'_>, given: &JsonMap) -> Result<Variables, Problem> {
-        let coerced = coerce_variable_values(&self.schema, chosen.operation, given)
-            .map_err(|problem| Error::bad_input(problem.message().to_string()))?;
-        let json =
-            serde_json::to_value(coerced.into_inner()).map_err(|why| Error::new(Code::Internal, why.to_string()))?;
-        Ok(Variables::from_json(json))
+    pub fn variables(&self, operation: &Operation, given: &JsonMap) -> Result<Valid<JsonMap>, Problem> {
+        coerce_variable_values(&self.schema, &operation.declared, given)
+            .map_err(|problem| Error::bad_input(problem.message().to_string()).into())
     }
+}
+
+/// The operation of this name with the fragments that it reaches.
+fn alone(document: &ExecutableDocument, name: Option<&str>, facts: &Facts) -> Option<ExecutableDocument> {
+    let operation = match (&document.operations, name) {
+        (DocumentOperations::Single(only), _) => only,
+        (DocumentOperations::Multiple(named), Some(name)) => named.get(name)?,
+        (DocumentOperations::Multiple(named), None) => named.values().next()?,
+    };
+    let reached = |fragment: &(&Name, &Positioned<_>)| facts.fragments.contains(fragment.0.as_str());
+    let fragments = document.fragments.iter().filter(reached);
+    Some(ExecutableDocument {
+        operations: DocumentOperations::Single(operation.clone()),
+        fragments: fragments.map(|(name, fragment)| (name.clone(), fragment.clone())).collect(),
+    })
+}
+
+/// How many names, numbers and words there are in a text.
+fn words(text: &str) -> usize {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut before = false;
+    text.bytes().filter(|byte| std::mem::replace(&mut before, inside(*byte)) != inside(*byte)).count().div_ceil(2)
 }
 
 fn problems(code: Code, list: &DiagnosticList) -> Vec<Problem> {

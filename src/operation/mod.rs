@@ -1,23 +1,35 @@
-//! A GraphQL request from its parts to its answer: document, variables, execution, errors made public.
+//! A GraphQL request from its parts to its answer: document, variables, kept answers, execution, errors made public.
 
+mod answers;
 mod document;
+mod facts;
 mod guard;
+mod outcome;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
 
 use apollo_compiler::response::JsonMap;
-use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
+use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
 use serde::Deserialize;
 use tokio::time::timeout_at;
 
+use crate::cache::{Epochs, Joined};
+use crate::caller::Caller;
+use crate::clock::Clock;
 use crate::graph::{Code, Error, Request};
 use crate::schema::{self, Schema};
-use document::{Documents, Problem};
+use answers::{Answers, Key, Outcome};
+pub use answers::{Incoming, Ready, Way};
+use document::{Document, Documents, Operation, Problem};
+use facts::Kind;
 pub use guard::Bounds;
+use outcome::{Failed, publish, server_error, tell_stale};
 
-/// Most characters of a message: what callers send comes back in some.
-const LONGEST_MESSAGE: usize = 300;
+/// Fields answer by themselves when a request's time is over; so much later the rest is given up, too.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A request as it comes over HTTP.
 #[derive(Deserialize)]
@@ -38,7 +50,9 @@ pub struct Asked {
 
 /// What a request is answered with.
 pub enum Answer {
-    /// It was executed; there may be errors in it.
+    /// Bytes without errors in them.
+    Ready(Arc<Ready>),
+    /// It was executed, and what came of it is for this request alone.
     Executed(Response),
     /// It was refused before anything was executed.
     Refused(Refusal),
@@ -59,112 +73,174 @@ impl Refusal {
     }
 }
 
-/// Which operations a request may name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum May {
-    /// All of them.
-    Everything,
-    /// Only those that read.
-    Read,
+/// Most memory for what is kept of requests, in bytes.
+#[derive(Clone, Copy)]
+pub struct Sizes {
+    /// For documents that were seen.
+    pub documents: u64,
+    /// For answers.
+    pub answers: u64,
 }
 
 /// Runs operations.
 pub struct Operations {
     schema: Schema,
     documents: Documents,
+    answers: Arc<Answers>,
+}
+
+/// An operation with its variables.
+struct Prepared<'a> {
+    operation: &'a Operation,
+    variables: Variables,
+    key: Key,
+}
+
+impl Prepared<'_> {
+    fn executable(&self) -> async_graphql::Request {
+        let mut executable = async_graphql::Request::new("").variables(self.variables.clone());
+        executable.set_parsed_query(self.operation.executable());
+        executable
+    }
 }
 
 impl Operations {
-    /// `document_bytes`: most memory for documents that were seen. `bounds`: what an operation may come to.
-    pub fn new(document_bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
-        Ok(Self { schema: schema::build(), documents: Documents::new(&schema::sdl(), document_bytes, bounds)? })
+    /// `bounds`: what an operation may come to. Answers are good as `epochs` and `clock` tell.
+    pub fn new(sizes: Sizes, bounds: Bounds, epochs: Arc<Epochs>, clock: Clock) -> anyhow::Result<Self> {
+        Ok(Self {
+            schema: schema::build(),
+            documents: Documents::new(&schema::sdl(), sizes.documents, bounds)?,
+            answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
+        })
     }
 
-    /// Answers one request; never fails and never panics.
-    pub async fn run(&self, request: Request, asked: Asked, may: May, request_id: &str) -> Answer {
-        let prepared = match self.prepare(&request, &asked, may) {
+    /// The answer that is kept for the same bytes from somebody with the same eyes, while it is good.
+    pub fn known(&self, incoming: &Incoming) -> Option<Arc<Ready>> {
+        self.answers.known(incoming)
+    }
+
+    /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
+    pub async fn run(&self, request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
+        let refuse = |status, problems: Vec<Problem>| {
+            let errors = problems.into_iter().map(|problem| server_error(problem, request_id)).collect();
+            Answer::Refused(Refusal { status, errors })
+        };
+        let document = match self.documents.get(&asked.query) {
+            Ok(document) => document,
+            Err(problems) => return refuse(400, problems),
+        };
+        let prepared = match self.prepare(&request.caller, &document, incoming.way, asked) {
             Ok(prepared) => prepared,
-            Err((status, problems)) => {
-                let errors = problems.into_iter().map(|problem| server_error(problem, request_id)).collect();
-                return Answer::Refused(Refusal { status, errors });
-            }
+            Err((status, problem)) => return refuse(status, vec![problem]),
         };
-        // Fields answer by themselves when the time is over; this is for what does not load anything.
-        let deadline = request.deadline() + std::time::Duration::from_secs(1);
-        let execution = AssertUnwindSafe(self.schema.execute(prepared)).catch_unwind();
-        let mut response = match timeout_at(deadline, execution).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => {
-                tracing::error!(request_id, "a field panicked");
-                failed(Error::new(Code::Internal, "The gateway failed. The request id tells which log lines."))
+        if !prepared.operation.facts.may_be_kept() {
+            let mut response = self.execute(request, prepared.executable()).await;
+            publish(&mut response.errors, request_id);
+            return Answer::Executed(response);
+        }
+        match self.answer(&request, &prepared).await {
+            Outcome::Ready(ready) => {
+                self.answers.keep(incoming, prepared.key, &ready);
+                Answer::Ready(ready)
             }
-            Err(_) => failed(Error::out_of_time()),
-        };
-        publish(&mut response.errors, request_id);
-        Answer::Executed(response)
+            Outcome::Failed(failed) => Answer::Executed(failed.response(request_id)),
+        }
     }
 
-    fn prepare(
+    fn prepare<'a>(
         &self,
-        request: &Request,
+        caller: &Caller,
+        document: &'a Document,
+        way: Way,
         asked: &Asked,
-        may: May,
-    ) -> Result<async_graphql::Request, (u16, Vec<Problem>)> {
-        let bad = |problem: Problem| (400, vec![problem]);
-        let document = self.documents.get(&asked.query).map_err(|problems| (400, problems))?;
-        let chosen = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
-        if may == May::Read && !chosen.is_query() {
+    ) -> Result<Prepared<'a>, (u16, Problem)> {
+        let bad = |problem: Problem| (400, problem);
+        let operation = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
+        if way == Way::Get && operation.facts.kind != Kind::Query {
             let message = "GET only runs queries: send this operation by POST.";
-            return Err((405, vec![Error::bad_input(message).into()]));
+            return Err((405, Error::bad_input(message).into()));
         }
         let none = JsonMap::new();
         let given = asked.variables.as_ref().unwrap_or(&none);
-        let variables = self.documents.variables(&chosen, given).map_err(bad)?;
-        let mut prepared = async_graphql::Request::new("").variables(variables).data(request.clone());
-        if let Some(name) = chosen.name() {
-            prepared = prepared.operation_name(name);
+        let variables = self.documents.variables(operation, given).map_err(bad)?;
+        let internal = |why: serde_json::Error| bad(Error::new(Code::Internal, why.to_string()).into());
+        let json = serde_json::to_vec(&*variables).map_err(internal)?;
+        let variables = serde_json::from_slice(&json).map_err(internal)?;
+        Ok(Prepared { operation, variables, key: Key::new(caller.eyes(), &document.digest, operation.name(), &json) })
+    }
+
+    /// The kept answer, that of an execution under way, or that of a new one.
+    async fn answer(&self, request: &Request, prepared: &Prepared<'_>) -> Outcome {
+        loop {
+            if let Some(ready) = self.answers.get(&prepared.key) {
+                return Outcome::Ready(ready);
+            }
+            let as_of = self.answers.now();
+            let mut making = Box::pin(self.make(request.clone(), prepared.executable()));
+            // With everything in memory it waits for nothing, and there is nothing to share.
+            if let Some(outcome) = (&mut making).now_or_never() {
+                return outcome;
+            }
+            let (share, own) = match self.answers.join(&prepared.key, as_of, making) {
+                Joined::Known(ready) => return Outcome::Ready(ready),
+                Joined::Shared(share) => (share, false),
+                Joined::Started(share) => (share, true),
+            };
+            match timeout_at(request.deadline() + GRACE, share.landed()).await {
+                // It began with somebody's time, and this request has more.
+                Ok(Some(Outcome::Failed(failed))) if !own && failed.out_of_time && request.has_time() => {}
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) => return failed(Error::new(Code::Internal, FAILED)),
+                Err(_) => return failed(Error::out_of_time()),
+            }
         }
-        prepared.set_parsed_query(chosen.executable());
-        Ok(prepared)
     }
-}
 
-fn failed(error: Error) -> Response {
-    let mut response = Response::new(Value::Null);
-    response.errors.push(server_error(error.into(), ""));
-    response
-}
-
-fn server_error(problem: Problem, request_id: &str) -> ServerError {
-    let place = problem.at.map(|(line, column)| Pos { line, column });
-    let mut error = async_graphql::Error::from(problem.error).into_server_error(place.unwrap_or_default());
-    if place.is_none() {
-        error.locations.clear();
-    }
-    publish(std::slice::from_mut(&mut error), request_id);
-    error
-}
-
-/// Gives each error its code and the request's id, and all of them an order that does not depend on timing.
-fn publish(errors: &mut [ServerError], request_id: &str) {
-    for error in &mut *errors {
-        if let Some((end, _)) = error.message.char_indices().nth(LONGEST_MESSAGE) {
-            error.message.truncate(end);
-            error.message.push('…');
+    /// Executes an operation, and makes of its answer what can be given to many.
+    fn make(
+        &self,
+        request: Request,
+        executable: async_graphql::Request,
+    ) -> impl Future<Output = Outcome> + Send + 'static {
+        let (schema, answers) = (self.schema.clone(), self.answers.clone());
+        async move {
+            let trail = request.trail.clone();
+            let mut response = execute(schema, request, executable).await;
+            let sources = trail.take_sources();
+            tell_stale(&mut response, &sources.stale);
+            if !response.errors.is_empty() {
+                return Outcome::Failed(Arc::new(Failed::new(response, trail.is_out_of_time())));
+            }
+            match answers.ready(&response, &sources, trail.is_traced()) {
+                Ok(ready) => Outcome::Ready(Arc::new(ready)),
+                Err(why) => failed(Error::new(Code::Internal, why.to_string())),
+            }
         }
-        let extensions = error.extensions.get_or_insert_default();
-        if extensions.get("code").is_none() {
-            // What fails without a code of ours is a value that the library could not read.
-            extensions.set("code", Code::BadUserInput.as_str());
-        }
-        extensions.set("requestId", request_id);
     }
-    errors.sort_by_cached_key(|error| error.path.iter().map(order).collect::<Vec<_>>());
+
+    async fn execute(&self, request: Request, executable: async_graphql::Request) -> Response {
+        execute(self.schema.clone(), request, executable).await
+    }
 }
 
-fn order(segment: &PathSegment) -> (usize, String) {
-    match segment {
-        PathSegment::Index(index) => (*index, String::new()),
-        PathSegment::Field(name) => (0, name.clone()),
-    }
+const FAILED: &str = "The gateway failed. The request id tells which log lines.";
+
+/// What the library makes of it; a panic of a field is an error of this request alone.
+async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
+    let deadline = request.deadline() + GRACE;
+    let execution = AssertUnwindSafe(schema.execute(executable.data(request))).catch_unwind();
+    let error = match timeout_at(deadline, execution).await {
+        Ok(Ok(response)) => return response,
+        Ok(Err(_)) => {
+            tracing::error!("a field panicked");
+            Error::new(Code::Internal, FAILED)
+        }
+        Err(_) => Error::out_of_time(),
+    };
+    Response::from_errors(vec![server_error(error.into(), "")])
+}
+
+fn failed(error: Error) -> Outcome {
+    let response = Response::from_errors(vec![server_error(error.into(), "")]);
+    Outcome::Failed(Arc::new(Failed::new(response, false)))
 }
