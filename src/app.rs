@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::time::Instant;
 
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::Loaders;
+use crate::metrics::{Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
-use crate::upstream::{Account, Client, Policy, Ttls, Upstream};
+use crate::upstream::{Account, Client, Policy, Ttls, Upstream, wire};
 
 /// What an open gateway lets every caller do.
 const ALL_SCOPES: [&str; 2] = ["contacts.readonly", "contacts.write"];
@@ -25,6 +25,7 @@ pub struct App {
     upstream: Upstream,
     operations: Operations,
     clock: Clock,
+    metrics: Arc<Metrics>,
     request_timeout: Duration,
     body_limit: usize,
     draining: AtomicBool,
@@ -42,8 +43,14 @@ impl App {
                 config.upstream_concurrency,
             ))
         });
-        let client = Client::new(config.upstream_url.clone(), config.upstream_timeout, config.upstream_concurrency)
-            .context("the HTTP client could not be made")?;
+        let metrics = Arc::<Metrics>::default();
+        let client = Client::new(
+            config.upstream_url.clone(),
+            config.upstream_timeout,
+            config.upstream_concurrency,
+            metrics.clone(),
+        )
+        .context("the HTTP client could not be made")?;
         let ttls = Ttls {
             contact: config.ttl_contact,
             tasks: config.ttl_tasks,
@@ -65,6 +72,7 @@ impl App {
             upstream,
             operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
             clock,
+            metrics,
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
@@ -101,14 +109,21 @@ impl App {
         &self.clock
     }
 
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// What is not counted as it happens.
+    pub fn levels(&self) -> Levels {
+        let (documents, answers) = self.operations.bytes();
+        let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
+        Levels { unreadable: wire::unreadable(), held }
+    }
+
     /// Most time for one request.
     pub fn request_timeout(&self) -> Duration {
         self.request_timeout
-    }
-
-    /// When the time of a request that begins now is over.
-    pub fn deadline(&self) -> Instant {
-        Instant::now() + self.request_timeout
     }
 
     /// Largest request body, in bytes.

@@ -8,7 +8,7 @@
 //! 4. [`graph`] is what the GraphQL of all resources shares: errors, paging, the batches that keys are gathered in.
 //! 5. [`upstream`] answers a key from the [`cache`], by a reading that is under way, or by a new one.
 //!
-//! [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
+//! [`metrics`] is what is counted on that way. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
 //! stand-in for the upstream and shares nothing with the rest.
 
 pub mod app;
@@ -19,6 +19,7 @@ pub mod command;
 pub mod config;
 pub mod graph;
 pub mod http;
+pub mod metrics;
 pub mod operation;
 pub mod resources;
 pub mod sandbox;

@@ -6,7 +6,7 @@ use apollo_compiler::response::JsonMap;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Extension, RawQuery, State};
+use axum::extract::{self, RawQuery, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,40 +22,33 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::graph::error::brief;
 use crate::graph::{Error, Request};
+use crate::metrics::Outcome;
 use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
 
 /// Why a request is not run, with the HTTP status that fits.
 type Unread = (u16, Error);
 
 /// `POST /graphql`.
-pub async fn post(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let exchange = match Exchange::open(&app, &headers, &id) {
+pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    let exchange = match Exchange::open(&app, headers) {
         Ok(exchange) => exchange,
         Err(refused) => return refused,
     };
-    if !is_json(&headers) {
+    if !is_json(headers) {
         let message = "The body has to be JSON: send content-type: application/json.";
         return exchange.refuse((415, Error::bad_input(message)));
     }
-    match read_body(body, app.body_limit(), exchange.deadline).await {
+    match read_body(body, app.body_limit(), exchange.deadline()).await {
         Ok(bytes) => exchange.answer(Way::Post, bytes).await,
         Err(why) => exchange.refuse(why),
     }
 }
 
 /// `GET /graphql`.
-pub async fn get(
-    State(app): State<Arc<App>>,
-    Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    match Exchange::open(&app, &headers, &id) {
+pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    match Exchange::open(&app, &headers) {
         Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
         Err(refused) => refused,
     }
@@ -65,33 +58,43 @@ pub async fn get(
 struct Exchange<'a> {
     app: &'a App,
     headers: &'a HeaderMap,
-    id: &'a RequestId,
+    id: RequestId,
     media: Media,
     caller: Caller,
-    deadline: Instant,
+    began: Instant,
 }
 
 impl<'a> Exchange<'a> {
-    fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Response> {
-        let deadline = app.deadline();
+    fn open(app: &'a App, headers: &'a HeaderMap) -> Result<Self, Response> {
+        let id = RequestId::of(headers);
+        let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
-            return Err(refuse(Media::Json, (406, Error::bad_input(message)), id));
+            return Err(refuse(Media::Json, (406, Error::bad_input(message)), &id));
         };
         match identify(app, headers) {
-            Ok(caller) => Ok(Self { app, headers, id, media, caller, deadline }),
-            Err(why) => Err(refuse(media, why, id)),
+            Ok(caller) => {
+                app.metrics().entered();
+                Ok(Self { app, headers, id, media, caller, began })
+            }
+            Err(why) => Err(refuse(media, why, &id)),
         }
     }
 
+    /// When the request's time is over.
+    fn deadline(&self) -> Instant {
+        self.began + self.app.request_timeout()
+    }
+
     fn refuse(&self, why: Unread) -> Response {
-        refuse(self.media, why, self.id)
+        refuse(self.media, why, &self.id)
     }
 
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let operations = self.app.operations();
         if let Some(ready) = operations.known(&incoming) {
+            self.count(Outcome::Kept);
             return self.send(&ready, way);
         }
         let asked = match way {
@@ -100,13 +103,23 @@ impl<'a> Exchange<'a> {
         };
         let asked = match asked {
             Ok(asked) => asked,
-            Err(why) => return self.refuse(why),
+            Err(why) => {
+                self.count(Outcome::Refused);
+                return self.refuse(why);
+            }
         };
-        let request = Request::new(self.caller.clone(), self.app.loaders(), self.deadline);
+        let request = Request::new(self.caller.clone(), self.app.loaders(), self.deadline());
         let trail = request.trail.clone();
         let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();
         tracing::debug!(request_id = self.id.as_str(), held, shared, started, "executed");
+        self.app.metrics().valued((held, shared, started));
+        self.count(match &answer {
+            Answer::Ready(_) => Outcome::Executed,
+            Answer::Executed(response) if response.errors.is_empty() => Outcome::Executed,
+            Answer::Executed(_) => Outcome::Failed,
+            Answer::Refused(_) => Outcome::Refused,
+        });
         match answer {
             Answer::Ready(ready) => self.send(&ready, way),
             Answer::Executed(response) => {
@@ -118,8 +131,18 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    fn count(&self, outcome: Outcome) {
+        self.app.metrics().answered(outcome, self.began.elapsed());
+    }
+
     fn send(&self, ready: &Ready, way: Way) -> Response {
         freshness::send(ready, way, self.media, self.headers, self.app.clock().now())
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        self.app.metrics().left();
     }
 }
 

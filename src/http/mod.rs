@@ -12,25 +12,26 @@ use std::future::{Future, IntoFuture, pending};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tower::make::Shared;
 
 use crate::app::App;
+use track::Tracked;
 
 /// Everything that the gateway answers over HTTP.
-pub fn router(app: Arc<App>) -> Router {
+fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/schema.graphql", get(status::sdl))
+        .route("/metrics", get(status::metrics))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .merge(explorer::routes())
         .fallback(status::not_found)
-        .layer(from_fn(track::track))
         .with_state(app)
 }
 
@@ -54,7 +55,7 @@ pub async fn serve(
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let server = axum::serve(listener, router(app)).with_graceful_shutdown(stop).into_future();
+    let server = axum::serve(listener, Shared::new(Tracked(router(app)))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;

@@ -23,21 +23,24 @@ impl Media {
 
     /// What the caller likes best; `None` when it takes neither. Who does not say gets `application/json`.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut all = headers.get_all(ACCEPT).iter();
+        match (all.next(), all.next()) {
+            (None, _) => return Some(Self::Json),
+            // What most programs send.
+            (Some(only), None) if only == "application/json" => return Some(Self::Json),
+            (Some(only), None) if only == "application/graphql-response+json" => return Some(Self::GraphqlResponse),
+            _ => {}
+        }
         let mut best: Option<(Self, f32)> = None;
-        let mut asked = false;
         for header in headers.get_all(ACCEPT) {
             for range in header.to_str().ok()?.split(',') {
-                asked = true;
                 let Some((media, weight)) = read(range) else { continue };
                 if weight > best.map_or(0.0, |(_, best)| best) {
                     best = Some((media, weight));
                 }
             }
         }
-        match asked {
-            false => Some(Self::Json),
-            true => best.map(|(media, _)| media),
-        }
+        best.map(|(media, _)| media)
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -35,6 +35,17 @@ pub async fn sdl() -> Response {
 
 /// Every other path.
 pub async fn not_found() -> Response {
-    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready"];
+    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics"];
     (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    match app.metrics().text(&app.levels()) {
+        Some(text) => {
+            let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            ([(CONTENT_TYPE, openmetrics)], text).into_response()
+        }
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

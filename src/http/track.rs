@@ -1,11 +1,18 @@
-//! Gives every request an id, and writes a line when it is answered.
+//! Around everything that is served: gives every request an id, and writes a line when it is answered.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use pin_project_lite::pin_project;
+use tower::Service;
+use tracing::Level;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -14,44 +21,113 @@ const LONGEST: usize = 64;
 
 /// The id of a request: in its answer's header, in each of its errors, and in its log lines.
 #[derive(Clone, Debug)]
-pub struct RequestId(pub HeaderValue);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
+    /// The id of a request that came through [`Tracked`].
+    pub fn of(headers: &HeaderMap) -> Self {
+        headers.get(X_REQUEST_ID).map_or_else(Self::new, |id| Self(id.clone()))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         // Only made of visible ASCII.
         self.0.to_str().unwrap_or_default()
     }
 
-    fn of(request: &Request) -> Self {
-        let plain = |id: &HeaderValue| {
-            let bytes = id.as_bytes();
-            let mark = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-            (1..=LONGEST).contains(&bytes.len()) && bytes.iter().all(mark)
-        };
-        match request.headers().get(X_REQUEST_ID).filter(|id| plain(id)) {
-            Some(id) => Self(id.clone()),
-            None => Self::new(),
-        }
+    /// The caller's own id, if it is a plain one.
+    fn given(headers: &HeaderMap) -> Option<Self> {
+        let id = headers.get(X_REQUEST_ID)?;
+        let mark = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        let plain = (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(mark);
+        plain.then(|| Self(id.clone()))
     }
 
     fn new() -> Self {
-        let id = format!("{:032x}", fastrand::u128(..));
-        Self(HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-")))
+        let mut number = fastrand::u128(..);
+        let id: [u8; 32] = std::array::from_fn(|_| {
+            let digit = b"0123456789abcdef"[(number & 15) as usize];
+            number >>= 4;
+            digit
+        });
+        Self(HeaderValue::from_bytes(&id).unwrap_or(HeaderValue::from_static("-")))
     }
 }
 
-/// The layer around all routes.
-pub async fn track(mut request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let id = RequestId::of(&request);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
-    let status = response.status().as_u16();
-    let duration_ms = began.elapsed().as_secs_f64() * 1000.0;
-    tracing::info!(request_id = id.as_str(), %method, path, status, duration_ms, "answered");
-    response.headers_mut().insert(X_REQUEST_ID, id.0);
-    response
+/// The routes, with what every request gets.
+#[derive(Clone)]
+pub struct Tracked(pub Router);
+
+impl Service<Request> for Tracked {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A router always is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request) -> Answering {
+        let began = Instant::now();
+        let id = RequestId::given(request.headers()).unwrap_or_else(RequestId::new);
+        request.headers_mut().insert(X_REQUEST_ID, id.0.clone());
+        let line = Line { id, method: request.method().clone(), uri: request.uri().clone(), began };
+        Answering { inner: self.0.call(request), line }
+    }
+}
+
+struct Line {
+    id: RequestId,
+    method: Method,
+    uri: Uri,
+    began: Instant,
+}
+
+impl Line {
+    /// One for each refused or failed request, and for every other one when somebody looks closer: a line for each
+    /// answer would cost more than the answer.
+    fn write(&self, status: StatusCode) {
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    $level,
+                    request_id = self.id.as_str(),
+                    method = %self.method,
+                    path = self.uri.path(),
+                    status = status.as_u16(),
+                    duration_ms = self.began.elapsed().as_secs_f64() * 1000.0,
+                    "answered"
+                )
+            };
+        }
+        if status.is_server_error() {
+            line!(Level::WARN);
+        } else if status.is_client_error() {
+            line!(Level::INFO);
+        } else {
+            line!(Level::DEBUG);
+        }
+    }
+}
+
+pin_project! {
+    /// A request that is being answered.
+    pub struct Answering {
+        #[pin]
+        inner: RouteFuture<Infallible>,
+        line: Line,
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = ready!(this.inner.poll(cx))?;
+        this.line.write(response.status());
+        response.headers_mut().insert(X_REQUEST_ID, this.line.id.0.clone());
+        Poll::Ready(Ok(response))
+    }
 }

@@ -158,6 +158,12 @@ impl Documents {
         Ok(Document { digest, operations, bytes })
     }
 
+    /// Bytes held, as weighed.
+    pub fn bytes(&self) -> u64 {
+        self.seen.run_pending_tasks();
+        self.seen.weighted_size()
+    }
+
     /// The variables as their types have them, with their defaults.
     pub fn variables(&self, operation: &Operation, given: &JsonMap) -> Result<Valid<JsonMap>, Problem> {
         coerce_variable_values(&self.schema, &operation.declared, given)

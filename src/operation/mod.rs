@@ -119,6 +119,11 @@ impl Operations {
         self.answers.known(incoming)
     }
 
+    /// Bytes that are held for documents and for answers, as weighed.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.documents.bytes(), self.answers.bytes())
+    }
+
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
     pub async fn run(&self, request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
         let refuse = |status, problems: Vec<Problem>| {

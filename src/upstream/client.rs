@@ -1,6 +1,7 @@
 //! One call over HTTP: its path, its headers, its answer. No retry, no cache, no meaning of what comes back.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +11,7 @@ use secrecy::ExposeSecret;
 use super::account::Account;
 use super::error::{Error, Fault, classify};
 use super::id::Id;
+use crate::metrics::Metrics;
 
 /// Most bytes that are read of one answer.
 const MAX_BODY: usize = 16 << 20;
@@ -81,11 +83,12 @@ impl Call {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
+    metrics: Arc<Metrics>,
 }
 
 impl Client {
     /// `timeout`: for one call, from connecting to the last byte. `connections`: how many are kept open.
-    pub fn new(base: Url, timeout: Duration, connections: usize) -> reqwest::Result<Self> {
+    pub fn new(base: Url, timeout: Duration, connections: usize, metrics: Arc<Metrics>) -> reqwest::Result<Self> {
         let mut http = reqwest::Client::builder();
         if base
             .host_str()
@@ -102,11 +105,18 @@ impl Client {
             .tcp_nodelay(true)
             .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base })
+        Ok(Self { http, base, metrics })
     }
 
     /// Sends the call once; the body of a 2xx, or what went wrong.
     pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let answer = self.exchange(account, call).await;
+        let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
+        self.metrics.called(call.route.template, outcome);
+        answer
+    }
+
+    async fn exchange(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let route = call.route.template;
         let request = self.http.get(self.url(call)?).headers(headers(account, call.route)?);
         let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
@@ -180,7 +190,7 @@ mod tests {
             ("http://up.test/api/", "http://up.test/api/contacts/c%3B1/tasks/t%401?q=a+b%26c"),
         ] {
             let base = Url::parse(base).expect("a URL");
-            let client = Client::new(base, Duration::from_secs(1), 1).expect("a client");
+            let client = Client::new(base, Duration::from_secs(1), 1, Arc::default()).expect("a client");
             assert_eq!(client.url(&call).map(String::from), Ok(want.to_owned()));
         }
     }

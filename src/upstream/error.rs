@@ -30,6 +30,24 @@ pub enum Fault {
     Gateway(String),
 }
 
+impl Fault {
+    /// It in a word, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Refused(_) => "refused",
+            Self::Credential => "credential",
+            Self::Scope(_) => "scope",
+            Self::Location => "location",
+            Self::RateLimited(_) => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::BadResponse(_) => "bad_response",
+            Self::Gateway(_) => "gateway",
+        }
+    }
+}
+
 /// A failed call: what went wrong, where, and what the upstream said of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {

@@ -237,6 +237,11 @@ impl Upstream {
         self.0.cache.epochs().forget(tag);
     }
 
+    /// Bytes that are held, as weighed.
+    pub fn bytes(&self) -> u64 {
+        self.0.cache.bytes()
+    }
+
     /// Readings under way.
     pub fn in_flight(&self) -> usize {
         self.0.flights.count()

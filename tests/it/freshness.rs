@@ -16,11 +16,11 @@ impl Stage {
         self.forget(Kind::Contact, DEMO_CONTACT);
     }
 
-    fn forget(&self, kind: Kind, id: &str) {
+    pub fn forget(&self, kind: Kind, id: &str) {
         self.app.upstream().forget(self.app.accounts()[0].view.tag(kind, id));
     }
 
-    fn rename(&self, name: &str) {
+    pub fn rename(&self, name: &str) {
         let location = &self.sandbox.info().location_id;
         self.sandbox.update_contact(location, DEMO_CONTACT, |contact| {
             contact["firstName"] = name.into();

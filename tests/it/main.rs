@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+mod answers;
 mod arrows;
 mod commands;
 mod equality;
@@ -15,6 +16,7 @@ mod profile;
 mod readme;
 mod sandbox;
 mod schema;
+mod stale;
 mod support;
 mod tenancy;
 mod vendor;

@@ -135,6 +135,13 @@ impl Stage {
         calls
     }
 
+    /// A number that `/metrics` tells; zero when it is not told yet.
+    pub async fn metric(&self, series: &str) -> u64 {
+        let text = self.get("/metrics").send().await.expect("an answer").text().await.expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        line.map_or(0, |value| value.trim().parse().expect("a whole number"))
+    }
+
     /// The ids of the first location's contacts, in the order of lists.
     pub fn ids(&self) -> Vec<String> {
         self.sandbox.contact_ids(&self.sandbox.info().location_id)

@@ -1,0 +1,155 @@
+//! What is counted while the gateway runs, and how it is told: Prometheus' text format. No label holds anything that
+//! a caller chose, so there is a bound on how many series there are.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of the buckets of a request's duration, in seconds: from answers that are kept to those that wait for
+/// a limit of the upstream.
+const DURATIONS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// How a GraphQL request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// From bytes that were kept.
+    Kept,
+    /// By execution, without an error.
+    Executed,
+    /// By execution, with errors in it.
+    Failed,
+    /// Not executed.
+    Refused,
+}
+
+impl Outcome {
+    fn label(self) -> Answered {
+        let outcome = match self {
+            Self::Kept => "kept",
+            Self::Executed => "executed",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        };
+        Answered { outcome }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Valued {
+    from: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Called {
+    route: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cached {
+    cache: &'static str,
+}
+
+/// What is looked up when it is asked for, instead of being counted as it happens.
+pub struct Levels {
+    /// Upstream values that could not be read so far, and were answered as null.
+    pub unreadable: u64,
+    /// Bytes that each cache holds, as it weighs them.
+    pub held: [(&'static str, u64); 3],
+}
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    kept: Counter,
+    answers: Family<Answered, Counter>,
+    in_progress: Gauge,
+    duration: Histogram,
+    values: Family<Valued, Counter>,
+    calls: Family<Called, Counter>,
+    unreadable: Counter,
+    held: Family<Cached, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("gateway");
+        let answers = Family::<Answered, Counter>::default();
+        let in_progress = Gauge::<i64>::default();
+        let duration = Histogram::new(DURATIONS);
+        let values = Family::<Valued, Counter>::default();
+        let calls = Family::<Called, Counter>::default();
+        registry.register("answers", "GraphQL requests, by how they were answered", answers.clone());
+        let help = "GraphQL requests that are not answered yet";
+        registry.register("requests_in_progress", help, in_progress.clone());
+        let help = "Time from a GraphQL request's head to its answer";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
+        registry.register("values", "Values that executions used, by where they came from", values.clone());
+        registry.register("upstream_calls", "Calls to the Contacts API, each try counted", calls.clone());
+        let unreadable = Counter::default();
+        let help = "Upstream dates and enum values that could not be read, and were answered as null";
+        registry.register("unreadable_values", help, unreadable.clone());
+        let held = Family::<Cached, Gauge>::default();
+        registry.register_with_unit("cache", "Memory that a cache holds, as it weighs it", Unit::Bytes, held.clone());
+        // The most frequent outcome is counted without looking its counter up.
+        let kept = answers.get_or_create_owned(&Outcome::Kept.label());
+        Self { registry, kept, answers, in_progress, duration, values, calls, unreadable, held }
+    }
+}
+
+impl Metrics {
+    /// Counts a GraphQL request that came in.
+    pub fn entered(&self) {
+        self.in_progress.inc();
+    }
+
+    /// Counts one that is over, answered or given up.
+    pub fn left(&self) {
+        self.in_progress.dec();
+    }
+
+    /// Counts a GraphQL request that was answered.
+    pub fn answered(&self, outcome: Outcome, took: Duration) {
+        match outcome {
+            Outcome::Kept => self.kept.inc(),
+            outcome => self.answers.get_or_create(&outcome.label()).inc(),
+        };
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts the values that an execution used: held by the cache, read by somebody else, read for it.
+    pub fn valued(&self, (held, shared, started): (u32, u32, u32)) {
+        for (from, count) in [("cache", held), ("shared", shared), ("upstream", started)] {
+            if count > 0 {
+                self.values.get_or_create(&Valued { from }).inc_by(count.into());
+            }
+        }
+    }
+
+    /// Counts a call to the upstream. `route`: its template; `outcome`: a word for what came of it.
+    pub fn called(&self, route: &'static str, outcome: &'static str) {
+        self.calls.get_or_create(&Called { route, outcome }).inc();
+    }
+
+    /// Everything, as text. `None` would be a mistake of this module.
+    pub fn text(&self, levels: &Levels) -> Option<String> {
+        self.unreadable.inner().store(levels.unreadable, Ordering::Relaxed);
+        for (cache, bytes) in levels.held {
+            self.held.get_or_create(&Cached { cache }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry).ok().map(|()| text)
+    }
+}
