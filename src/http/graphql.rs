@@ -34,7 +34,7 @@ pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Res
     let headers = &parts.headers;
     let exchange = match Exchange::open(&app, headers) {
         Ok(exchange) => exchange,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     if !is_json(headers) {
         let message = "The body has to be JSON: send content-type: application/json.";
@@ -50,7 +50,7 @@ pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Res
 pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
     match Exchange::open(&app, &headers) {
         Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -65,19 +65,19 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    fn open(app: &'a App, headers: &'a HeaderMap) -> Result<Self, Response> {
+    fn open(app: &'a App, headers: &'a HeaderMap) -> Result<Self, Box<Response>> {
         let id = RequestId::of(headers);
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
-            return Err(refuse(Media::Json, (406, Error::bad_input(message)), &id));
+            return Err(refuse(Media::Json, (406, Error::bad_input(message)), &id).into());
         };
         match identify(app, headers) {
             Ok(caller) => {
                 app.metrics().entered();
                 Ok(Self { app, headers, id, media, caller, began })
             }
-            Err(why) => Err(refuse(media, why, &id)),
+            Err(why) => Err(refuse(media, why, &id).into()),
         }
     }
 
