@@ -7,7 +7,7 @@ use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, RawQuery, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let exchange = match Exchange::open(&app, &headers, &id) {
+    let exchange = match Exchange::open(&app, &headers, &id).await {
         Ok(exchange) => exchange,
         Err(refused) => return refused,
     };
@@ -55,7 +55,7 @@ pub async fn get(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    match Exchange::open(&app, &headers, &id) {
+    match Exchange::open(&app, &headers, &id).await {
         Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
         Err(refused) => refused,
     }
@@ -67,18 +67,18 @@ struct Exchange<'a> {
     headers: &'a HeaderMap,
     id: &'a RequestId,
     media: Media,
-    caller: Caller,
+    caller: Arc<Caller>,
     deadline: Instant,
 }
 
 impl<'a> Exchange<'a> {
-    fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Response> {
+    async fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Response> {
         let deadline = app.deadline();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
             return Err(refuse(Media::Json, (406, Error::bad_input(message)), id));
         };
-        match identify(app, headers) {
+        match identify(app, headers).await {
             Ok(caller) => Ok(Self { app, headers, id, media, caller, deadline }),
             Err(why) => Err(refuse(media, why, id)),
         }
@@ -155,6 +155,9 @@ fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
     let mut response = (status, [(CONTENT_TYPE, media.content_type())], body).into_response();
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     unshared(response)
 }
