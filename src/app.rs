@@ -44,7 +44,7 @@ impl App {
                 ))
             })
             .collect();
-        let auth = Auth::new(&config.auth, &accounts, clock.clone())?;
+        let auth = Auth::new(config, &accounts, clock.clone())?;
         let client = Client::new(config.upstream_url.clone(), config.upstream_timeout, config.upstream_concurrency)
             .context("the HTTP client could not be made")?;
         let ttls = Ttls {
