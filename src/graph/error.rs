@@ -16,6 +16,8 @@ pub enum Code {
     ValidationFailed,
     /// A value that the caller gave cannot be used.
     BadUserInput,
+    /// The caller did not say who it is, or it is not accepted.
+    Unauthenticated,
     /// The caller or its credential may not do this.
     Forbidden,
     /// What was named does not exist.
@@ -41,6 +43,7 @@ impl Code {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::RateLimited => "RATE_LIMITED",
@@ -90,6 +93,13 @@ impl Error {
         Self::new(Code::BadUserInput, message)
     }
 
+    /// The caller lacks this scope.
+    pub fn missing(scope: &'static str) -> Self {
+        let message = format!("This needs the scope {scope}, which the caller does not have.");
+        let told = Told { missing_scopes: vec![scope], ..Told::default() };
+        Self { code: Code::Forbidden, message, told: Some(Box::new(told)) }
+    }
+
     /// The request's own time is over.
     pub fn out_of_time() -> Self {
         let message = "The request's time was over before the upstream had answered.";
@@ -131,10 +141,11 @@ fn public(fault: &Fault) -> (Code, String) {
         }
         Fault::Refused(_) => (Code::BadUserInput, "The upstream refused the input without saying why."),
         Fault::Credential => (Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential."),
+        Fault::CallersCredential => (Code::Unauthenticated, "The upstream does not accept your credential."),
         Fault::Scope(scope) => {
-            return (Code::Forbidden, format!("The gateway's credential lacks the scope {scope}."));
+            return (Code::Forbidden, format!("The upstream credential lacks the scope {scope}."));
         }
-        Fault::Location => (Code::Forbidden, "The gateway's credential has no access to this location."),
+        Fault::Location => (Code::Forbidden, "The upstream credential has no access to this location."),
         Fault::RateLimited(_) => (Code::RateLimited, "The upstream's rate limit is used up."),
         Fault::Timeout => (Code::UpstreamTimeout, "The upstream did not answer in time."),
         Fault::Unavailable => (Code::UpstreamUnavailable, "The upstream cannot be used at the moment."),
@@ -200,6 +211,7 @@ mod tests {
             (Fault::NotFound, "NOT_FOUND"),
             (Fault::Refused(vec!["no".into()]), "BAD_USER_INPUT"),
             (Fault::Credential, "UPSTREAM_UNAVAILABLE"),
+            (Fault::CallersCredential, "UNAUTHENTICATED"),
             (Fault::Scope("contacts.readonly"), "FORBIDDEN"),
             (Fault::Location, "FORBIDDEN"),
             (Fault::RateLimited(window), "RATE_LIMITED"),

@@ -14,6 +14,8 @@ pub enum Fault {
     Refused(Vec<String>),
     /// The gateway's credential is not accepted.
     Credential,
+    /// The caller's own credential is not accepted.
+    CallersCredential,
     /// The credential lacks this scope.
     Scope(&'static str),
     /// The credential has no access to this location.
@@ -37,6 +39,7 @@ impl Fault {
             Self::NotFound => "not_found",
             Self::Refused(_) => "refused",
             Self::Credential => "credential",
+            Self::CallersCredential => "callers_credential",
             Self::Scope(_) => "scope",
             Self::Location => "location",
             Self::RateLimited(_) => "rate_limited",
