@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -14,13 +15,10 @@ use crate::metrics::{Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::{Account, Client, Policy, Ttls, Upstream, wire};
 
-/// What an open gateway lets every caller do.
-const ALL_SCOPES: [&str; 2] = ["contacts.readonly", "contacts.write"];
-
 /// The gateway.
 pub struct App {
     accounts: Vec<Arc<Account>>,
-    open_scopes: Arc<[Box<str>]>,
+    auth: Auth,
     loaders: Loaders,
     upstream: Upstream,
     operations: Operations,
@@ -34,15 +32,20 @@ pub struct App {
 impl App {
     /// `clock`: the time that caches go by.
     pub fn new(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let accounts = config.locations.iter().map(|location| {
-            Arc::new(Account::new(
-                &location.id,
-                location.name.as_deref(),
-                location.timezone.clone(),
-                location.token.clone(),
-                config.upstream_concurrency,
-            ))
-        });
+        let accounts: Vec<_> = config
+            .locations
+            .iter()
+            .map(|location| {
+                Arc::new(Account::new(
+                    &location.id,
+                    location.name.as_deref(),
+                    location.timezone.clone(),
+                    location.token.clone(),
+                    config.upstream_concurrency,
+                ))
+            })
+            .collect();
+        let auth = Auth::new(&config.auth, &accounts, clock.clone())?;
         let metrics = Arc::<Metrics>::default();
         let client = Client::new(
             config.upstream_url.clone(),
@@ -66,8 +69,8 @@ impl App {
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
         Ok(Self {
-            accounts: accounts.collect(),
-            open_scopes: ALL_SCOPES.into_iter().map(Into::into).collect(),
+            accounts,
+            auth,
             loaders: Loaders::new(upstream.clone()),
             upstream,
             operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
@@ -84,9 +87,9 @@ impl App {
         &self.accounts
     }
 
-    /// What every caller may do while nobody has to say who they are.
-    pub fn open_scopes(&self) -> Arc<[Box<str>]> {
-        self.open_scopes.clone()
+    /// What tells callers.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
     }
 
     /// The way to load things.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A clock that can be put forward, never back. Clones share their offset.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,12 @@ impl Clock {
     /// The instant that everything in the gateway agrees on.
     pub fn now(&self) -> Instant {
         Instant::now() + Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    /// The time of day, for what was written with a date.
+    #[expect(clippy::disallowed_methods, reason = "this is the Clock that everything else takes it from")]
+    pub fn wall(&self) -> SystemTime {
+        SystemTime::now() + Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
     }
 
     /// Puts the clock forward.

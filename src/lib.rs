@@ -2,7 +2,7 @@
 //!
 //! The way of a request, in reading order:
 //!
-//! 1. [`http`] turns headers into a [`caller`] or a refusal, and a body into a request.
+//! 1. [`http`] turns headers into a [`caller`], by what [`auth`] knows, or a refusal; and a body into a request.
 //! 2. [`operation`] compiles its document once, coerces its variables, and executes it.
 //! 3. [`schema`] puts the fields together that [`resources`] have; each loads typed keys.
 //! 4. [`graph`] is what the GraphQL of all resources shares: errors, paging, the batches that keys are gathered in.
@@ -12,6 +12,7 @@
 //! stand-in for the upstream and shares nothing with the rest.
 
 pub mod app;
+pub mod auth;
 pub mod cache;
 pub mod caller;
 pub mod clock;

@@ -70,7 +70,7 @@ impl Gateway {
 
     /// What the caller may do.
     async fn scopes(&self, ctx: &Context<'_>) -> Vec<String> {
-        Request::of(ctx).caller.scopes.iter().map(|scope| scope.to_string()).collect()
+        Request::of(ctx).caller.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()
     }
 
     /// What the upstream last said of its limits for the location; null until it was called.

@@ -1,5 +1,7 @@
 //! Every setting: its name, its default, what it means and what it may be. Imports nothing of the gateway.
 
+mod auth;
+pub mod keys;
 mod reader;
 
 use std::collections::HashMap;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
+pub use auth::Auth;
 pub use reader::{InForce, Problem};
 use reader::{LocationRow, Reader};
 
@@ -44,8 +47,9 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_API_KEY", "", "its private integration token"),
     setting("GATEWAY_API_KEY_FILE", "", "a file that holds the token, instead of GATEWAY_API_KEY"),
     setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
-    setting("GATEWAY_AUTH", "open", "who may ask: open (everybody who reaches the address)"),
+    setting("GATEWAY_AUTH", "open", "who may ask: open (everybody who reaches the address) or keys"),
     setting("GATEWAY_AUTH_OPEN_ANYWHERE", "false", "allows GATEWAY_AUTH=open on an address that others can reach"),
+    setting("GATEWAY_KEYS_FILE", "", "the callers' keys, for GATEWAY_AUTH=keys; `key new` makes its rows"),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
     setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
     setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
@@ -98,6 +102,7 @@ pub struct Config {
     pub upstream_concurrency: usize,
     pub upstream_retries: u32,
     pub locations: Vec<Location>,
+    pub auth: Auth,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
@@ -143,7 +148,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let upstream_concurrency = from.number("GATEWAY_UPSTREAM_CONCURRENCY", 1..=10_000);
     let upstream_retries = from.number("GATEWAY_UPSTREAM_RETRIES", 0..=10);
     let locations = locations(from);
-    check_auth(from, listen);
+    let auth = auth::read(from, listen);
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -167,6 +172,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         upstream_concurrency: upstream_concurrency? as usize,
         upstream_retries: upstream_retries?,
         locations: locations?,
+        auth: auth?,
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
@@ -242,21 +248,7 @@ fn location(from: &mut Reader, number: usize, row: LocationRow, zone: Option<&Ti
     Some(Location { id: row.id, name: row.name, token: token?, timezone: timezone? })
 }
 
-/// Without callers' credentials, the address has to be one that only this machine can reach.
-fn check_auth(from: &mut Reader, listen: Option<SocketAddr>) {
-    let open = from.one_of("GATEWAY_AUTH", &[("open", ())]).is_some();
-    let anywhere = from.one_of("GATEWAY_AUTH_OPEN_ANYWHERE", &[("true", true), ("false", false)]);
-    if let Some(listen) = listen.filter(|address| !address.ip().is_loopback())
-        && open
-        && anywhere == Some(false)
-    {
-        from.problem(
-            "GATEWAY_AUTH",
-            "open",
-            &format!(
-                "a loopback address in GATEWAY_LISTEN (it is {listen}): everybody who reaches it could read every \
-                 contact. GATEWAY_AUTH_OPEN_ANYWHERE=true allows it all the same, for a gateway that others guard"
-            ),
-        );
-    }
+/// What somebody wrote, short enough to repeat.
+fn brief(text: &str) -> String {
+    text.chars().take(40).collect()
 }

@@ -23,6 +23,12 @@ pub struct Problem {
     expected: String,
 }
 
+impl Problem {
+    pub(super) fn new(name: &str, value: &str, expected: &str) -> Self {
+        Self { name: name.into(), value: value.into(), expected: expected.into() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, value, expected } = self;
@@ -90,7 +96,7 @@ impl Reader {
     }
 
     pub fn problem(&mut self, name: &str, value: &str, expected: &str) {
-        self.problems.push(Problem { name: name.into(), value: value.into(), expected: expected.into() });
+        self.problems.push(Problem::new(name, value, expected));
     }
 
     pub fn has_problem(&self, name: &str) -> bool {

@@ -16,6 +16,8 @@ pub enum Code {
     ValidationFailed,
     /// A value that the caller gave cannot be used.
     BadUserInput,
+    /// The caller did not say who it is, or it is not accepted.
+    Unauthenticated,
     /// The caller or its credential may not do this.
     Forbidden,
     /// What was named does not exist.
@@ -41,6 +43,7 @@ impl Code {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
             Self::BadUserInput => "BAD_USER_INPUT",
+            Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::RateLimited => "RATE_LIMITED",

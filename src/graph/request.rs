@@ -51,7 +51,7 @@ impl Loaders {
 #[derive(Clone)]
 pub struct Request {
     /// Who asks.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// Where its values came from.
     pub trail: Arc<Trail>,
     loaders: Loaders,
@@ -75,7 +75,7 @@ impl Deref for Here<'_> {
 
 impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
-    pub fn new(caller: Caller, loaders: Loaders, deadline: Instant) -> Self {
+    pub fn new(caller: Arc<Caller>, loaders: Loaders, deadline: Instant) -> Self {
         Self { caller, trail: Arc::default(), loaders, deadline }
     }
 

@@ -7,7 +7,7 @@ use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{self, RawQuery, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -32,7 +32,7 @@ type Unread = (u16, Error);
 pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Response {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    let exchange = match Exchange::open(&app, headers) {
+    let exchange = match Exchange::open(&app, headers).await {
         Ok(exchange) => exchange,
         Err(refused) => return *refused,
     };
@@ -48,7 +48,7 @@ pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Res
 
 /// `GET /graphql`.
 pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    match Exchange::open(&app, &headers) {
+    match Exchange::open(&app, &headers).await {
         Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
         Err(refused) => *refused,
     }
@@ -60,19 +60,19 @@ struct Exchange<'a> {
     headers: &'a HeaderMap,
     id: RequestId,
     media: Media,
-    caller: Caller,
+    caller: Arc<Caller>,
     began: Instant,
 }
 
 impl<'a> Exchange<'a> {
-    fn open(app: &'a App, headers: &'a HeaderMap) -> Result<Self, Box<Response>> {
+    async fn open(app: &'a App, headers: &'a HeaderMap) -> Result<Self, Box<Response>> {
         let id = RequestId::of(headers);
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
             return Err(refuse(Media::Json, (406, Error::bad_input(message)), &id).into());
         };
-        match identify(app, headers) {
+        match identify(app, headers).await {
             Ok(caller) => {
                 app.metrics().entered();
                 Ok(Self { app, headers, id, media, caller, began })
@@ -178,6 +178,9 @@ fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
     let mut response = (status, [(CONTENT_TYPE, media.content_type())], body).into_response();
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     unshared(response)
 }

@@ -1,8 +1,12 @@
 //! Headers to a caller: who asks, and for which location.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 
 use crate::app::App;
+use crate::auth::Refusal;
 use crate::caller::Caller;
 use crate::graph::error::brief;
 use crate::graph::{Code, Error};
@@ -10,28 +14,38 @@ use crate::graph::{Code, Error};
 const LOCATION: &str = "x-location-id";
 
 /// The caller of a request, or why there is none, with the HTTP status that fits.
-pub fn identify(app: &App, headers: &HeaderMap) -> Result<Caller, (u16, Error)> {
-    let bad = |message: String| (400, Error::bad_input(message));
+pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Arc<Caller>, (u16, Error)> {
     let mut named = headers.get_all(LOCATION).iter();
-    let name = named.next();
+    let location = named.next().map(|value| value.as_bytes());
     if named.next().is_some() {
-        return Err(bad(format!("The header {LOCATION} was sent more than once.")));
+        let message = format!("The header {LOCATION} was sent more than once.");
+        return Err((400, Error::bad_input(message)));
     }
-    let account = match (name, app.accounts()) {
-        (None, [only]) => only,
-        (None, several) => {
-            let ids: Vec<&str> = several.iter().map(|account| &*account.location).collect();
-            let ids = ids.join(", ");
-            return Err(bad(format!("Name a location with the header {LOCATION}. There are: {ids}.")));
+    app.auth().caller(bearer(headers), location).await.map_err(|why| refused(why, location))
+}
+
+/// What follows `Bearer`, if that is sent once.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let value = sent.next().filter(|_| sent.next().is_none())?.as_bytes();
+    let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
+    let token = rest.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"Bearer ") && !token.is_empty()).then_some(token)
+}
+
+fn refused(why: Refusal, location: Option<&[u8]>) -> (u16, Error) {
+    let forbidden = |message: String| (403, Error::new(Code::Forbidden, message));
+    match why {
+        Refusal::Unauthenticated(message) => (401, Error::new(Code::Unauthenticated, message)),
+        Refusal::Unnamed(locations) => {
+            let locations = locations.join(", ");
+            let message = format!("Name a location with the header {LOCATION}. There are: {locations}.");
+            (400, Error::bad_input(message))
         }
-        (Some(name), accounts) => {
-            let name = name.as_bytes();
-            let found = accounts.iter().find(|account| account.location.as_bytes() == name);
-            found.ok_or_else(|| {
-                let name = brief(&String::from_utf8_lossy(name));
-                (403, Error::new(Code::Forbidden, format!("There is no location `{name}` for this caller.")))
-            })?
+        Refusal::Elsewhere => {
+            let name = brief(&String::from_utf8_lossy(location.unwrap_or_default()));
+            forbidden(format!("There is no location `{name}` for this caller."))
         }
-    };
-    Ok(Caller { account: account.clone(), scopes: app.open_scopes() })
+        Refusal::Nowhere => forbidden("There is no location for this caller.".to_owned()),
+    }
 }

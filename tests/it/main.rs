@@ -5,6 +5,7 @@
 
 mod answers;
 mod arrows;
+mod callers;
 mod commands;
 mod equality;
 mod freshness;

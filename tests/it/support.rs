@@ -82,6 +82,13 @@ impl Stage {
         Self::start(sandbox, env, Some(file)).await
     }
 
+    /// Over this sandbox, with these settings and no other, without their prefix.
+    pub async fn over(sandbox: Sandbox, settings: &[(&str, &str)], file: Option<&Path>) -> Self {
+        let mut env = HashMap::from([("GATEWAY_UPSTREAM_URL".to_owned(), sandbox.url())]);
+        env.extend(settings.iter().map(|(name, value)| (format!("GATEWAY_{name}"), (*value).to_owned())));
+        Self::start(sandbox, env, file).await
+    }
+
     async fn start(sandbox: Sandbox, env: HashMap<String, String>, file: Option<&Path>) -> Self {
         let config = config::load(env, file).config.expect("settings that can be used");
         let clock = Clock::default();
@@ -111,6 +118,16 @@ impl Stage {
     /// The answer at one of several locations.
     pub async fn ask_at(&self, location: &str, query: &str, variables: Value) -> Value {
         ask(self.post().header("x-location-id", location), query, variables).await
+    }
+
+    /// The answer to a caller who presents this, at the location that it names, with the HTTP status.
+    pub async fn ask_as(&self, bearer: &str, location: Option<&str>, query: &str, variables: Value) -> (u16, Value) {
+        let mut request = self.post().bearer_auth(bearer).json(&json!({ "query": query, "variables": variables }));
+        if let Some(location) = location {
+            request = request.header("x-location-id", location);
+        }
+        let answer = request.send().await.expect("an answer");
+        (answer.status().as_u16(), answer.json().await.expect("JSON"))
     }
 
     /// The data of an answer without errors.

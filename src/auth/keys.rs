@@ -1,0 +1,80 @@
+//! Callers who present a key of the keys file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sha2::{Digest, Sha256};
+
+use super::file::LiveFile;
+use super::reach::{Callers, Reach};
+use super::{Caller, Refusal};
+use crate::caller::Scopes;
+use crate::clock::Clock;
+use crate::config::keys;
+
+/// The keys by their digests.
+///
+/// How long a look into the map takes can tell something about the digest of what was presented, compared with
+/// the digests that are held. It tells nothing about a key: who presents a key chooses the digest's text and not the digest, and
+/// cannot work from a digest that is right in part towards the next byte of a key. So digests need no comparison
+/// of constant time, and keys themselves are never compared: none is held.
+type Table = HashMap<[u8; 32], Key>;
+
+struct Key {
+    reach: Arc<Reach>,
+    expires: Option<SystemTime>,
+}
+
+/// The keys file.
+pub struct Keys {
+    file: Arc<LiveFile<Table>>,
+    clock: Clock,
+}
+
+/// No key is longer; what is longer is not even digested.
+const LONGEST: usize = 512;
+
+impl Keys {
+    pub fn open(path: &Path, callers: Callers, clock: Clock) -> anyhow::Result<Self> {
+        let file = LiveFile::open(path, clock.clone(), move |text| table(text, &callers))?;
+        Ok(Self { file, clock })
+    }
+
+    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Arc<Caller>, Refusal> {
+        let key = bearer.ok_or(Refusal::Unauthenticated("Send a key of this gateway: `Authorization: Bearer KEY`."))?;
+        let unknown = Refusal::Unauthenticated("This gateway does not know the key.");
+        if key.len() > LONGEST {
+            return Err(unknown);
+        }
+        self.file.keep_up().await;
+        let digest: [u8; 32] = Sha256::digest(key).into();
+        self.file.with(|table, _| {
+            let key = table.get(&digest).ok_or(unknown)?;
+            match key.expires {
+                Some(end) if end <= self.clock.wall() => Err(Refusal::Unauthenticated("The key has expired.")),
+                _ => key.reach.at(location),
+            }
+        })
+    }
+}
+
+fn table(text: &str, callers: &Callers) -> Result<Table, String> {
+    let rows = keys::parse(text).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(|problem| problem.to_string()).collect();
+        problems.join("; ")
+    })?;
+    let keys = rows.into_iter().map(|row| {
+        let scopes = Scopes::named(row.scopes.iter().map(String::as_str));
+        let reach = match &row.locations {
+            None => callers.everywhere(scopes),
+            Some(locations) => callers.among(scopes, locations.iter().map(String::as_str)),
+        };
+        if reach.len() == 0 {
+            tracing::warn!(name = row.name, "this key opens no location of this gateway");
+        }
+        (row.sha256, Key { reach, expires: row.expires })
+    });
+    Ok(keys.collect())
+}
