@@ -93,6 +93,13 @@ impl Error {
         Self::new(Code::BadUserInput, message)
     }
 
+    /// The caller lacks this scope.
+    pub fn missing(scope: &'static str) -> Self {
+        let message = format!("This needs the scope {scope}, which the caller does not have.");
+        let told = Told { missing_scopes: vec![scope], ..Told::default() };
+        Self { code: Code::Forbidden, message, told: Some(Box::new(told)) }
+    }
+
     /// The request's own time is over.
     pub fn out_of_time() -> Self {
         let message = "The request's time was over before the upstream had answered.";

@@ -5,9 +5,11 @@ pub mod filter;
 pub mod page;
 pub mod request;
 pub mod scalars;
+pub mod scope;
 pub mod trail;
 
 pub use error::{Code, Error};
 pub use request::{Here, Loaders, Request};
 pub use scalars::{DateTime, Json};
+pub use scope::Scope;
 pub use trail::{Sources, Stale, Trail};

@@ -12,6 +12,7 @@ use async_graphql::{Context, QueryPathNode};
 use tokio::time::{Instant, timeout_at};
 
 use super::error::Error;
+use super::scope::Scope;
 use super::trail::Trail;
 use crate::caller::Caller;
 use crate::upstream::{Account, Asked, Look, Pending, Question, Upstream};
@@ -108,7 +109,7 @@ impl Request {
 
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
     pub async fn start<Q: Question>(&self, key: Q) -> Option<Pending> {
-        if !matches!(self.loaders.upstream.look(&key), Look::Nothing) {
+        if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.loaders.upstream.look(&key), Look::Nothing) {
             return None;
         }
         match self.ask(key).await {
@@ -162,6 +163,8 @@ impl Here<'_> {
     ) -> Result<Option<Arc<Q::Answer>>, Error> {
         // A request whose values are all held never waits, and what never waits no deadline can end.
         tokio::task::consume_budget().await;
+        // Here too, for what is not below a field of `Query`: a write brings back what it changed, and that has fields.
+        self.may(Scope::ContactsReadonly)?;
         if let Some(pending) = started {
             return self.wait(pending).await;
         }

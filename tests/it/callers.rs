@@ -1,6 +1,7 @@
 //! Who may ask: keys, tokens, and callers' own credentials, and what each of them opens.
 
 mod keys;
+mod scopes;
 
 use contacts_gateway::sandbox::{Options, Sandbox};
 use serde_json::Value;

@@ -7,7 +7,7 @@ use super::Contact;
 use super::list::{ContactConnection, walk};
 use super::loader::{ContactById, List};
 use crate::graph::filter::{MOST, first_or};
-use crate::graph::{Error, Here, Request};
+use crate::graph::{Error, Here, Request, Scope};
 use crate::resources::{Started, contact_id};
 use crate::upstream::Id;
 
@@ -73,6 +73,8 @@ impl ContactQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Ids of contacts, at most 500.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Contact, Error>>>, Error> {
+        // One error, and not one for each id.
+        Request::of(ctx).may(Scope::ContactsReadonly)?;
         if ids.len() > MOST {
             return Err(Error::bad_input(format!("`ids` has {} ids; it can have {MOST}.", ids.len())));
         }

@@ -8,13 +8,13 @@ use tempfile::NamedTempFile;
 
 use super::*;
 
-fn file(rows: &[String]) -> NamedTempFile {
+pub fn file(rows: &[String]) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), rows.concat()).expect("a file that can be written");
     file
 }
 
-async fn one_location(keys: &NamedTempFile) -> Stage {
+pub async fn one_location(keys: &NamedTempFile) -> Stage {
     Stage::set(&[("AUTH", "keys"), ("KEYS_FILE", keys.path().to_str().expect("a path"))]).await
 }
 
