@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod health;
+mod key;
 mod logging;
 mod sandbox;
 mod serve;
@@ -41,6 +42,9 @@ enum Command {
     Sandbox(sandbox::Options),
     /// Tries the settings: credential, scopes, a contact, the limits that are left
     Check(check::Options),
+    /// Makes keys for callers, for GATEWAY_AUTH=keys
+    #[command(subcommand)]
+    Key(key::Command),
     /// Prints the GraphQL schema
     Schema,
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
@@ -99,6 +103,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Schema => print(&crate::schema::sdl()),
+        Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Config(file) => settings::print(&file.load()),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),
@@ -121,6 +126,12 @@ fn print(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what errors are given to")]
+fn failed(why: anyhow::Error) -> ExitCode {
+    eprintln!("{why:#}");
+    ExitCode::FAILURE
+}
+
 fn wait_for(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -129,10 +140,7 @@ fn wait_for(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(work).unwrap_or_else(|why| {
-        eprintln!("{why:#}");
-        ExitCode::FAILURE
-    });
+    let code = runtime.block_on(work).unwrap_or_else(failed);
     // What is still running then, nobody waits for.
     runtime.shutdown_background();
     code

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use super::Problem;
 
-/// The scopes that a key can have.
+/// The scopes that a key can have; the first alone where nothing is said.
 pub const SCOPES: [&str; 2] = ["contacts.readonly", "contacts.write"];
 
 /// A key, by its digest.
