@@ -45,7 +45,7 @@ impl App {
                 ))
             })
             .collect();
-        let auth = Auth::new(&config.auth, &accounts, clock.clone())?;
+        let auth = Auth::new(config, &accounts, clock.clone())?;
         let metrics = Arc::<Metrics>::default();
         let client = Client::new(
             config.upstream_url.clone(),

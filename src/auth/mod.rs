@@ -4,16 +4,20 @@
 //! it opens. What a known caller costs is a digest, a look into a map, and a count of one more reference.
 
 mod file;
+mod jwt;
 mod keys;
+mod passthrough;
 mod reach;
 
 use std::sync::Arc;
 
 use crate::caller::{Caller, Scopes};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, Config};
 use crate::upstream::Account;
+use jwt::Jwt;
 use keys::Keys;
+use passthrough::Passthrough;
 use reach::{Callers, Reach};
 
 /// Why a request has no caller.
@@ -21,12 +25,14 @@ use reach::{Callers, Reach};
 pub enum Refusal {
     /// Nothing was presented, or something that opens nothing; what to do about it.
     Unauthenticated(&'static str),
-    /// The caller may use several locations and named none; their ids.
+    /// The caller has to name a location; the ids of those that it may use, where the gateway knows them.
     Unnamed(Vec<Box<str>>),
     /// The caller may not use the location that it named, or there is none such.
     Elsewhere,
     /// The caller may use no location of this gateway.
     Nowhere,
+    /// What was presented cannot be checked at the moment.
+    Unable,
 }
 
 /// The gateway's way to tell callers.
@@ -35,15 +41,23 @@ pub enum Auth {
     Open(Arc<Reach>),
     /// Those who present a key of the keys file.
     Keys(Keys),
+    /// Those who present a token of an issuer.
+    Jwt(Box<Jwt>),
+    /// Those who present an upstream credential.
+    Passthrough(Passthrough),
 }
 
 impl Auth {
-    /// `accounts`: the locations that are served.
-    pub fn new(config: &config::Auth, accounts: &[Arc<Account>], clock: Clock) -> anyhow::Result<Self> {
+    /// `accounts`: the locations that are served with the gateway's own credentials.
+    pub fn new(config: &Config, accounts: &[Arc<Account>], clock: Clock) -> anyhow::Result<Self> {
         let callers = Callers::new(accounts);
-        Ok(match config {
+        Ok(match &config.auth {
             config::Auth::Open => Self::Open(callers.everywhere(Scopes::ALL)),
             config::Auth::Keys(path) => Self::Keys(Keys::open(path, callers, clock)?),
+            config::Auth::Jwt(settings) => Self::Jwt(Jwt::open(settings, callers, clock)?.into()),
+            config::Auth::Passthrough(settings) => {
+                Self::Passthrough(Passthrough::new(settings, config.upstream_concurrency))
+            }
         })
     }
 
@@ -52,6 +66,8 @@ impl Auth {
         match self {
             Self::Open(reach) => reach.at(location),
             Self::Keys(keys) => keys.caller(bearer, location).await,
+            Self::Jwt(jwt) => jwt.caller(bearer, location).await,
+            Self::Passthrough(passthrough) => passthrough.caller(bearer, location),
         }
     }
 }

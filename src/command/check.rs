@@ -30,6 +30,9 @@ struct Row {
 pub async fn run(config: Config, contact: Option<String>) -> anyhow::Result<ExitCode> {
     let app = App::new(&config, Clock::default())?;
     let mut all_good = true;
+    if app.accounts().is_empty() {
+        println!("Each caller brings an upstream credential: there is none here to try.");
+    }
     for account in app.accounts() {
         let name = account.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
         println!("Location {}{name} at {}", account.location, config.upstream_url);
@@ -88,6 +91,7 @@ fn holds(what: &str) -> &'static str {
 
 fn mend(error: &Error) -> &'static str {
     match error.fault {
+        Fault::CallersCredential => "the caller has to bring another credential",
         Fault::Credential => "make a new private integration token for this location and set GATEWAY_API_KEY",
         Fault::Scope(_) => "add the scope contacts.readonly to the private integration",
         Fault::Location => "GATEWAY_LOCATION_ID has to be the location that the token was made for",

@@ -2,6 +2,7 @@
 
 mod auth;
 pub mod keys;
+pub mod pem;
 mod reader;
 
 use std::collections::HashMap;
@@ -12,7 +13,8 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 
-pub use auth::Auth;
+use auth::Mode;
+pub use auth::{Auth, Jwt, JwtKeys, Passthrough};
 pub use reader::{InForce, Problem};
 use reader::{LocationRow, Reader};
 
@@ -47,9 +49,23 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_API_KEY", "", "its private integration token"),
     setting("GATEWAY_API_KEY_FILE", "", "a file that holds the token, instead of GATEWAY_API_KEY"),
     setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
-    setting("GATEWAY_AUTH", "open", "who may ask: open (everybody who reaches the address) or keys"),
+    setting(
+        "GATEWAY_AUTH",
+        "open",
+        "who may ask: open (everybody who reaches the address), keys, jwt, or passthrough (the callers' own upstream tokens)",
+    ),
     setting("GATEWAY_AUTH_OPEN_ANYWHERE", "false", "allows GATEWAY_AUTH=open on an address that others can reach"),
     setting("GATEWAY_KEYS_FILE", "", "the callers' keys, for GATEWAY_AUTH=keys; `key new` makes its rows"),
+    setting(
+        "GATEWAY_JWT_JWKS_URL",
+        "",
+        "where the issuer of the callers' tokens publishes its keys, for GATEWAY_AUTH=jwt",
+    ),
+    setting("GATEWAY_JWT_PEM_FILE", "", "a file of the issuer's public keys, instead of GATEWAY_JWT_JWKS_URL"),
+    setting("GATEWAY_JWT_ISSUER", "", "whose tokens are accepted: their `iss`"),
+    setting("GATEWAY_JWT_AUDIENCE", "", "what their `aud` has to name"),
+    setting("GATEWAY_JWT_SCOPE_CLAIM", "scope", "the claim that has the scopes"),
+    setting("GATEWAY_JWT_LOCATION_CLAIM", "locations", "the claim that has the locations' ids; * in it: all"),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
     setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
     setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
@@ -147,8 +163,12 @@ fn read(from: &mut Reader) -> Option<Config> {
     let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
     let upstream_concurrency = from.number("GATEWAY_UPSTREAM_CONCURRENCY", 1..=10_000);
     let upstream_retries = from.number("GATEWAY_UPSTREAM_RETRIES", 0..=10);
-    let locations = locations(from);
-    let auth = auth::read(from, listen);
+    let mode = auth::mode(from);
+    let locations = match mode {
+        Some(Mode::Passthrough) => Some(Vec::new()),
+        _ => locations(from),
+    };
+    let auth = auth::read(from, mode, listen);
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");

@@ -237,13 +237,17 @@ impl Reader {
     }
 
     pub fn secret_file(&mut self, place: &str, path: &str) -> Option<SecretString> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => self.secret(place, &text),
-            Err(why) => {
-                self.problem(place, path, &format!("a file that can be read ({why})"));
-                None
-            }
+        let text = self.file(place, path)?;
+        self.secret(place, &text)
+    }
+
+    /// What a file holds.
+    pub fn file(&mut self, place: &str, path: &str) -> Option<String> {
+        let text = std::fs::read_to_string(path);
+        if let Err(why) = &text {
+            self.problem(place, path, &format!("a file that can be read ({why})"));
         }
+        text.ok()
     }
 
     pub fn location_rows(&mut self) -> Vec<LocationRow> {
@@ -262,7 +266,7 @@ impl Reader {
 }
 
 /// Whether there is a user or a password in it.
-fn has_user(url: &reqwest::Url) -> bool {
+pub fn has_user(url: &reqwest::Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
 

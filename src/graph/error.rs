@@ -141,10 +141,11 @@ fn public(fault: &Fault) -> (Code, String) {
         }
         Fault::Refused(_) => (Code::BadUserInput, "The upstream refused the input without saying why."),
         Fault::Credential => (Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential."),
+        Fault::CallersCredential => (Code::Unauthenticated, "The upstream does not accept your credential."),
         Fault::Scope(scope) => {
-            return (Code::Forbidden, format!("The gateway's credential lacks the scope {scope}."));
+            return (Code::Forbidden, format!("The upstream credential lacks the scope {scope}."));
         }
-        Fault::Location => (Code::Forbidden, "The gateway's credential has no access to this location."),
+        Fault::Location => (Code::Forbidden, "The upstream credential has no access to this location."),
         Fault::RateLimited(_) => (Code::RateLimited, "The upstream's rate limit is used up."),
         Fault::Timeout => (Code::UpstreamTimeout, "The upstream did not answer in time."),
         Fault::Unavailable => (Code::UpstreamUnavailable, "The upstream cannot be used at the moment."),
@@ -210,6 +211,7 @@ mod tests {
             (Fault::NotFound, "NOT_FOUND"),
             (Fault::Refused(vec!["no".into()]), "BAD_USER_INPUT"),
             (Fault::Credential, "UPSTREAM_UNAVAILABLE"),
+            (Fault::CallersCredential, "UNAUTHENTICATED"),
             (Fault::Scope("contacts.readonly"), "FORBIDDEN"),
             (Fault::Location, "FORBIDDEN"),
             (Fault::RateLimited(window), "RATE_LIMITED"),

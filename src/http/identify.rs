@@ -38,13 +38,19 @@ fn refused(why: Refusal, location: Option<&[u8]>) -> (u16, Error) {
     match why {
         Refusal::Unauthenticated(message) => (401, Error::new(Code::Unauthenticated, message)),
         Refusal::Unnamed(locations) => {
-            let locations = locations.join(", ");
-            let message = format!("Name a location with the header {LOCATION}. There are: {locations}.");
+            let mut message = format!("Name a location with the header {LOCATION}.");
+            if !locations.is_empty() {
+                message += &format!(" There are: {}.", locations.join(", "));
+            }
             (400, Error::bad_input(message))
         }
         Refusal::Elsewhere => {
             let name = brief(&String::from_utf8_lossy(location.unwrap_or_default()));
             forbidden(format!("There is no location `{name}` for this caller."))
+        }
+        Refusal::Unable => {
+            let message = "The keys of the tokens' issuer cannot be had, so no token can be checked.";
+            (503, Error::new(Code::UpstreamUnavailable, message))
         }
         Refusal::Nowhere => forbidden("There is no location for this caller.".to_owned()),
     }

@@ -20,7 +20,7 @@ pub async fn live() -> Response {
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
     let why = if app.is_draining() {
         "draining"
-    } else if app.accounts().iter().all(|account| account.is_refused()) {
+    } else if !app.accounts().is_empty() && app.accounts().iter().all(|account| account.is_refused()) {
         "the upstream accepts no credential"
     } else {
         return Json(json!({ "status": "ready" })).into_response();

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use reqwest::header::{HeaderMap, HeaderValue};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use crate::cache::View;
@@ -65,10 +65,12 @@ pub struct Account {
     /// Whose cached values these are.
     pub view: View,
     /// At most so many calls are in flight.
-    pub(super) permits: Semaphore,
+    pub(super) permits: Arc<Semaphore>,
     pub(super) token: SecretString,
     limits: Mutex<Limits>,
     refused: Mutex<Option<Instant>>,
+    /// Whether the credential is the caller's own, and not the gateway's.
+    pub(super) is_callers: bool,
 }
 
 impl Account {
@@ -86,11 +88,18 @@ impl Account {
             timezone,
             // By name, not by token: a rotated key sees the same location with the same eyes.
             view: View::new(location, "configured"),
-            permits: Semaphore::new(concurrency),
+            permits: Arc::new(Semaphore::new(concurrency)),
             token,
             limits: Mutex::default(),
             refused: Mutex::default(),
+            is_callers: false,
         }
+    }
+
+    /// A location as a caller's own credential sees it. `permits`: shared by all who ask the location.
+    pub fn of_caller(location: &str, timezone: TimeZone, token: SecretString, permits: Arc<Semaphore>) -> Self {
+        let view = View::new(location, &format!("of a caller: {}", token.expose_secret()));
+        Self { view, permits, is_callers: true, ..Self::new(location, None, timezone, token, 0) }
     }
 
     /// What the upstream last said of its limits.

@@ -138,9 +138,11 @@ impl Client {
             return Ok(body);
         }
         let window = account.limits().window.unwrap_or(USUAL_WINDOW);
-        let error = classify(route, call.route.scope, status.as_u16(), &body, window);
-        if error.fault == Fault::Credential {
-            account.note_refused(true);
+        let mut error = classify(route, call.route.scope, status.as_u16(), &body, window);
+        match error.fault {
+            Fault::Credential if account.is_callers => error.fault = Fault::CallersCredential,
+            Fault::Credential => account.note_refused(true),
+            _ => {}
         }
         Err(error)
     }

@@ -14,6 +14,8 @@ pub enum Fault {
     Refused(Vec<String>),
     /// The gateway's credential is not accepted.
     Credential,
+    /// The caller's own credential is not accepted.
+    CallersCredential,
     /// The credential lacks this scope.
     Scope(&'static str),
     /// The credential has no access to this location.

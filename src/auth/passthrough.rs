@@ -1,0 +1,85 @@
+//! Callers who bring their own upstream credential: it is sent upstream as it came, and decides what they may do.
+//!
+//! The gateway cannot tell a good credential from a bad one, only the upstream can. So nothing is held back for callers whose
+//! credential was refused, and what is cached belongs to one credential at one location.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use moka::sync::Cache;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+
+use super::{Caller, Refusal};
+use crate::caller::Scopes;
+use crate::config::Passthrough as Settings;
+use crate::upstream::Account;
+
+/// Longest credential, in bytes.
+const LONGEST: usize = 8 << 10;
+/// Longest id of a location.
+const LONGEST_ID: usize = 64;
+/// Most callers, and most locations, that are remembered at once. One that is forgotten is made anew and finds what
+/// is cached of it.
+const MOST: u64 = 10_000;
+/// How long one is remembered that does not come again.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// What makes callers of credentials.
+pub struct Passthrough {
+    settings: Settings,
+    /// By a digest of location and credential.
+    callers: Cache<[u8; 32], Arc<Caller>>,
+    /// The calls that a location may have in flight, whoever asks.
+    permits: Cache<Box<str>, Arc<Semaphore>>,
+    concurrency: usize,
+}
+
+impl Passthrough {
+    /// `concurrency`: how many calls may be in flight at once for one location.
+    pub fn new(settings: &Settings, concurrency: usize) -> Self {
+        Self {
+            settings: settings.clone(),
+            callers: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            permits: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            concurrency,
+        }
+    }
+
+    pub fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Arc<Caller>, Refusal> {
+        let bearer = bearer
+            .and_then(sendable)
+            .ok_or(Refusal::Unauthenticated("Send your own upstream credential: `Authorization: Bearer TOKEN`."))?;
+        let location = self.location(location)?;
+        // No id of a location has a zero in it, so no two pairs have one digest.
+        let digest = Sha256::new().chain_update(location).chain_update([0]).chain_update(bearer).finalize().into();
+        Ok(self.callers.get_with(digest, || self.admit(location, bearer)))
+    }
+
+    fn location<'a>(&'a self, named: Option<&'a [u8]>) -> Result<&'a str, Refusal> {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+        match (named, self.settings.location.as_deref()) {
+            (None, None) => Err(Refusal::Unnamed(Vec::new())),
+            (None, Some(only)) => Ok(only),
+            (Some(named), Some(only)) if named != only.as_bytes() => Err(Refusal::Elsewhere),
+            (Some(named), _) => {
+                let good = (1..=LONGEST_ID).contains(&named.len()) && named.iter().all(plain);
+                std::str::from_utf8(named).ok().filter(|_| good).ok_or(Refusal::Elsewhere)
+            }
+        }
+    }
+
+    fn admit(&self, location: &str, bearer: &str) -> Arc<Caller> {
+        let permits = self.permits.get_with(location.into(), || Arc::new(Semaphore::new(self.concurrency)));
+        let zone: TimeZone = self.settings.timezone.clone();
+        let account = Account::of_caller(location, zone, SecretString::from(bearer), permits);
+        Arc::new(Caller { account: Arc::new(account), scopes: Scopes::ALL })
+    }
+}
+
+fn sendable(bearer: &[u8]) -> Option<&str> {
+    let good = bearer.len() <= LONGEST && bearer.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(bearer).ok().filter(|_| good)
+}
