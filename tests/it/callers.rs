@@ -1,7 +1,11 @@
 //! Who may ask: keys, tokens, and callers' own credentials, and what each of them opens.
 
+mod issuer;
+mod jwt;
 mod keys;
+mod passthrough;
 mod scopes;
+mod secrets;
 
 use contacts_gateway::sandbox::{Options, Sandbox};
 use serde_json::Value;

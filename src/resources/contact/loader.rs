@@ -56,7 +56,9 @@ impl Question for ContactById {
         let Some(body) = session.get(Call::get(api::ONE, &[&self.id])).await? else {
             return Ok(None);
         };
-        let contact = api::one(session.account(), &body)?;
+        // A credential may reach further than its location: what is elsewhere does not exist here.
+        let here = |contact: &Contact| contact.location_id == session.account().location;
+        let contact = api::one(session.account(), &body)?.filter(here);
         Ok(contact.map(|contact| (contact, size_of::<Contact>() + body.len())))
     }
 }
