@@ -1,5 +1,6 @@
 //! The records of each location, in the order in which the API lists them.
 
+use super::view::full_name;
 use serde_json::Value;
 use std::{cmp::Ordering, collections::HashMap};
 
@@ -79,6 +80,26 @@ impl Location {
     /// Whether name, mail, phone or company has the text, which must be in lower case.
     pub fn mentions(&self, id: &str, text: &str) -> bool {
         self.entries.get(id).is_some_and(|entry| entry.searched.contains(text))
+    }
+
+    /// A contact with this mail or phone: which of the two, its id and its name.
+    pub fn same(&self, email: Option<&str>, phone: Option<&str>) -> Option<(&'static str, String, String)> {
+        let wanted = |text: Option<&str>| text.map(str::to_lowercase).filter(|text| !text.is_empty());
+        let (email, phone) = (wanted(email), wanted(phone));
+        let has = |entry: &Entry, key: &str, text: &Option<String>| {
+            text.is_some() && entry.record.contact[key].as_str().map(str::to_lowercase) == *text
+        };
+        let find = |key: &'static str, text: &Option<String>| {
+            let (_, id) = self.order.iter().find(|(_, id)| self.entries.get(id).is_some_and(|e| has(e, key, text)))?;
+            Some((key, id.clone(), full_name(&self.entries.get(id)?.record.contact)))
+        };
+        find("email", &email).or_else(|| find("phone", &phone))
+    }
+
+    pub fn add(&mut self, record: Record) {
+        let id = record.contact["id"].as_str().unwrap_or_default().to_owned();
+        self.entries.insert(id, Entry::new(record));
+        self.sort();
     }
 
     pub fn ids(&self) -> Vec<String> {

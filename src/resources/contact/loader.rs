@@ -53,7 +53,7 @@ impl Question for ContactById {
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Contact, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::ONE, &[&self.id])).await? else {
+        let Some(body) = session.get(Call::to(api::ONE, &[&self.id])).await? else {
             return Ok(None);
         };
         let contact = api::one(session.account(), &body)?;
@@ -131,8 +131,8 @@ impl PageOf {
     fn call(&self) -> Call {
         let location = &self.account.location;
         let mut call = match &self.list.business {
-            None => Call::get(api::LIST, &[]),
-            Some(business) => Call::get(api::OF_BUSINESS, &[business]),
+            None => Call::to(api::LIST, &[]),
+            Some(business) => Call::to(api::OF_BUSINESS, &[business]),
         };
         call = call.with("locationId", location).with("limit", &self.limit);
         call = match &self.after {

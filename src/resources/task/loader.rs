@@ -41,7 +41,7 @@ impl Question for TasksOf {
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::LIST, &[&self.contact])).await? else {
+        let Some(body) = session.get(Call::to(api::LIST, &[&self.contact])).await? else {
             return Ok(None);
         };
         let tasks = api::list(session.account(), &self.contact, &body)?;
@@ -80,7 +80,7 @@ impl Question for TaskById {
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Task, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::ONE, &[&self.contact, &self.id])).await? else {
+        let Some(body) = session.get(Call::to(api::ONE, &[&self.contact, &self.id])).await? else {
             return Ok(None);
         };
         let task = api::one(session.account(), &self.contact, &body)?;
