@@ -111,12 +111,6 @@ impl Error {
         Self { told: Some(Box::new(told)), ..Self::bad_input(message) }
     }
 
-    /// The request's time was over before a write was answered.
-    pub fn write_out_of_time() -> Self {
-        let Self { code, message, .. } = Self::out_of_time();
-        Self::new(code, format!("{message} {UNCLEAR}"))
-    }
-
     /// The request's own time is over.
     pub fn out_of_time() -> Self {
         let message = "The request's time was over before the upstream had answered.";

@@ -6,11 +6,12 @@ mod error;
 mod id;
 mod retry;
 pub mod wire;
+mod write;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -20,6 +21,7 @@ pub use client::{Call, Client, Route};
 pub use error::{Error, Fault};
 pub use id::{Id, NoId};
 pub use retry::Policy;
+pub use write::{Shelf, Write};
 
 use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slot, Tag, Value};
 
@@ -126,6 +128,8 @@ struct Parts {
     flights: Flights<EntityKey, Landed>,
     retry: Policy,
     ttls: Ttls,
+    /// Held by who forgets, so that a change can see what was forgotten while it was made.
+    forgetting: Mutex<()>,
 }
 
 /// What the cache has of an answer.
@@ -145,7 +149,7 @@ pub struct Upstream(Arc<Parts>);
 impl Upstream {
     /// Puts the parts together.
     pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls) -> Self {
-        Self(Arc::new(Parts { client, cache, flights: Flights::default(), retry, ttls }))
+        Self(Arc::new(Parts { client, cache, flights: Flights::default(), retry, ttls, forgetting: Mutex::default() }))
     }
 
     /// The answer, if the cache has it.
@@ -230,11 +234,6 @@ impl Upstream {
         let held = Held { value: value.clone(), origin: origin.clone() };
         cache.insert(question.key(), held, bytes);
         Ok(Held { value: value.map(|value| value as Value), origin })
-    }
-
-    /// Makes everything that was made from this stale, at once and for every caller.
-    pub fn forget(&self, tag: Tag<'_>) {
-        self.0.cache.epochs().forget(tag);
     }
 
     /// Bytes that are held, as weighed.
