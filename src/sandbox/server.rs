@@ -305,6 +305,10 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
     };
     let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| match route.does {
         Does::Read(read) => {
+            if lock::read(&world.store).get(&location_id).is_some_and(Location::lags) {
+                let mut store = lock::write(&world.store);
+                store.entry(location_id.clone()).and_modify(|location| location.catch_up(Instant::now()));
+            }
             let store = lock::read(&world.store);
             read(&Ask {
                 location_id: &location_id,

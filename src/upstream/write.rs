@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Account, Call, Error, Fault, MISSING_TTL, Question, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 
 /// Something that can be changed upstream, and how.
@@ -26,6 +26,11 @@ pub trait Write: Clone + Debug + Send + Sync + 'static {
 
     /// Tells everything that is not true any more. `None`: it is not known what came of the call.
     fn touched(&self, done: Option<&Self::Done>, tell: &mut dyn FnMut(Tag<'_>));
+
+    /// From where the change may be missing for a while.
+    fn behind<'a>(&'a self, _done: Option<&'a Self::Done>) -> Behind<'a> {
+        Behind::Nothing
+    }
 
     /// Puts on the shelf what the answer told of the new state.
     fn keep(&self, _done: &Self::Done, _shelf: &mut Shelf<'_>) {}
@@ -129,6 +134,8 @@ impl Upstream {
         if let (Some(done), Some(_)) = (done, began) {
             write.keep(done, &mut shelf);
         }
+        // Before the forgetting: who reads a list after that has to know.
+        self.0.lately.note(write.account(), write.behind(done));
         write.touched(done, &mut |tag| epochs.forget(tag));
         let as_of = epochs.now();
         for put in shelf.put {
@@ -171,14 +178,15 @@ impl Upstream {
     /// The answer to a question, from a reading that begins now or later than everything that was forgotten.
     pub async fn read_now<Q: Question>(&self, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
         match self.ask(question) {
-            super::Asked::Known(held) => Ok(held.value),
-            super::Asked::Shared(pending) | super::Asked::Started(pending) => Ok(pending.landed().await?.value),
+            Asked::Known(held) => Ok(held.value),
+            Asked::Shared(pending) | Asked::Started(pending) => Ok(pending.landed().await?.value),
         }
     }
 
     /// What a call answers that is nobody's but the caller's: nothing of it is held.
     pub async fn get(&self, account: &Arc<Account>, call: Call) -> Result<Option<Vec<u8>>, Error> {
         let as_of = self.0.cache.epochs().now();
-        super::Session { upstream: self.clone(), account: account.clone(), as_of }.get(call).await
+        let session = Session { upstream: self.clone(), account: account.clone(), as_of, passing: Arc::default() };
+        session.get(call).await
     }
 }

@@ -119,6 +119,8 @@ pub struct Row {
     pub contact: Arc<Contact>,
     /// `None`: the upstream gave no way to go on after this row.
     pub after: Option<Position>,
+    /// Whether the contact was changed so lately that its row may be older; nothing is known of it then but its id.
+    pub is_behind: bool,
 }
 
 /// The smallest page that there is.
@@ -200,8 +202,15 @@ impl Question for PageOf {
         let listed = api::listed(self.route(), session.account(), &body)?;
         let each = size_of::<Contact>() + body.len() / listed.rows.len().max(1);
         let mut rows = Vec::with_capacity(listed.rows.len());
+        let behind = session.reads_behind();
         for (number, row) in listed.rows.into_iter().enumerate() {
             let after = self.position_after(number, row.cursor);
+            if behind && session.is_row_behind(&row.contact.id) {
+                let Contact { id, location_id, .. } = row.contact;
+                let contact = Arc::new(Contact { id, location_id, ..Contact::default() });
+                rows.push(Row { contact, after, is_behind: true });
+                continue;
+            }
             let contact = Arc::new(row.contact);
             // A row whose id cannot be asked for is still a row.
             if let Ok(id) = Id::of_contact(&contact.id) {
@@ -214,7 +223,7 @@ impl Question for PageOf {
                 let question = ContactById { account: self.account.clone(), id, needs };
                 session.prime(&question, told, each);
             }
-            rows.push(Row { contact, after });
+            rows.push(Row { contact, after, is_behind: false });
         }
         let bytes = rows.len() * (each + size_of::<Row>());
         let total = listed.total;

@@ -12,7 +12,7 @@ use super::model::{Contact, Part, Parts};
 use crate::cache::Tag;
 use crate::resources::changed::Changed;
 use crate::upstream::wire;
-use crate::upstream::{Account, Call, Error, Fault, Id, Shelf, Upstream, Write};
+use crate::upstream::{Account, Behind, Call, Error, Fault, Id, Shelf, Upstream, Write};
 
 /// A new contact.
 #[derive(Clone, Debug)]
@@ -35,6 +35,10 @@ impl Write for Create {
     fn read(&self, body: &[u8]) -> Result<Contact, Error> {
         let written = api::written(api::CREATE, &self.account, body)?;
         written.contact.ok_or_else(|| Error::bad_response(api::CREATE.template, "no contact"))
+    }
+
+    fn behind<'a>(&'a self, done: Option<&'a Contact>) -> Behind<'a> {
+        done.map_or(Behind::Lists, |contact| Behind::Row(&contact.id))
     }
 
     fn touched(&self, done: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
@@ -93,6 +97,10 @@ impl Write for Update {
         Ok(contact)
     }
 
+    fn behind<'a>(&'a self, _: Option<&'a Contact>) -> Behind<'a> {
+        Behind::Row(self.id.as_str())
+    }
+
     fn touched(&self, _: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
         Changed::Contact(self.id.as_str()).tell(&self.account.view, tell);
     }
@@ -138,6 +146,10 @@ impl Write for Upsert {
         read.ok_or_else(|| Error::bad_response(api::UPSERT.template, "no contact, or not whether it is new"))
     }
 
+    fn behind<'a>(&'a self, done: Option<&'a Upserted>) -> Behind<'a> {
+        done.map_or(Behind::Lists, |done| Behind::Row(&done.contact.id))
+    }
+
     fn touched(&self, done: Option<&Upserted>, tell: &mut dyn FnMut(Tag<'_>)) {
         let changed = done.map_or(Changed::SomeContact, |done| Changed::ContactCame(&done.contact.id));
         changed.tell(&self.account.view, tell);
@@ -176,6 +188,10 @@ impl Write for Delete {
 
     fn read(&self, body: &[u8]) -> Result<(), Error> {
         wire::succeeded(api::DELETE.template, body)
+    }
+
+    fn behind<'a>(&'a self, _: Option<&'a ()>) -> Behind<'a> {
+        Behind::Row(self.id.as_str())
     }
 
     fn touched(&self, _: Option<&()>, tell: &mut dyn FnMut(Tag<'_>)) {
@@ -227,6 +243,10 @@ impl Write for EditTags {
         }
         let Envelope { tags } = wire::decode(self.route().template, body)?;
         Ok(Contact { known: Parts::NONE.with(Part::Tags), tags, ..bare(&self.account, &self.id) })
+    }
+
+    fn behind<'a>(&'a self, _: Option<&'a Contact>) -> Behind<'a> {
+        Behind::Row(self.id.as_str())
     }
 
     fn touched(&self, _: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
