@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use contacts_gateway::sandbox::{DEMO_CONTACT, Hold};
+use contacts_gateway::sandbox::{DEMO_CONTACT, Hold, Options};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -122,7 +122,8 @@ impl Track {
 
 async fn in_every_order(race: fn() -> Race) {
     for order in ORDERS {
-        let track = Track { stage: Arc::new(Stage::new().await), race: Arc::new(race()) };
+        let options = Options { contacts: 3, ..Options::default() };
+        let track = Track { stage: Arc::new(Stage::with(options, &[]).await), race: Arc::new(race()) };
         track.run(order).await;
     }
 }
