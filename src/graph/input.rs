@@ -6,7 +6,9 @@ use async_graphql::{Context, MaybeUndefined, Value};
 use serde_json::Map;
 
 use super::error::Error;
+use super::request::Request;
 use super::scalars::DateTime;
+use super::scope::Scope;
 use crate::upstream::{Id, NoId};
 
 /// A step of the way to a value of the input: the name of a field, or a place in a list.
@@ -152,9 +154,12 @@ impl Draft {
         self.body.get(wire)
     }
 
-    /// The body, when nothing is wrong. Otherwise each problem becomes an error of the field that is resolved, and
-    /// `None`.
-    pub fn done(self, ctx: &Context<'_>) -> Option<Map<String, serde_json::Value>> {
+    /// The body, when the caller may change things and nothing is wrong. Otherwise each problem becomes an error of the
+    /// field that is resolved, and `None`: there is no other way to a body, so none is sent for who may not.
+    pub fn done(mut self, ctx: &Context<'_>) -> Option<Map<String, serde_json::Value>> {
+        if let Err(refused) = Request::of(ctx).may(Scope::ContactsWrite) {
+            self.problems = vec![refused];
+        }
         if self.problems.is_empty() {
             return Some(self.body);
         }

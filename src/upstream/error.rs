@@ -40,6 +40,7 @@ impl Fault {
         match self {
             Self::NotFound => "not_found",
             Self::Refused(_) => "refused",
+            Self::Duplicate(_) => "duplicate",
             Self::Credential => "credential",
             Self::CallersCredential => "callers_credential",
             Self::Scope(_) => "scope",

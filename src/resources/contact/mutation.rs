@@ -12,6 +12,7 @@ use super::input::{
 use super::model;
 use super::writes::{Create, Delete, EditTags, Update, Upsert, Upserted, bare};
 use crate::graph::input::Draft;
+use crate::graph::scope::{Scope, requires_scopes};
 use crate::graph::{Error, Request};
 use crate::upstream::Id;
 
@@ -68,6 +69,7 @@ pub struct ContactMutation;
 impl ContactMutation {
     /// Creates a contact in the caller's location. At least one of name, firstName, lastName, email and phone is
     /// needed.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn create_contact(
         &self,
         ctx: &Context<'_>,
@@ -81,6 +83,7 @@ impl ContactMutation {
     }
 
     /// Changes the named fields of a contact. Needs at least one field beside `id`.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn update_contact(
         &self,
         ctx: &Context<'_>,
@@ -95,6 +98,7 @@ impl ContactMutation {
     }
 
     /// Updates the contact with this email or phone, or creates it.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn upsert_contact(
         &self,
         ctx: &Context<'_>,
@@ -108,6 +112,7 @@ impl ContactMutation {
     }
 
     /// Deletes a contact with everything that belongs to it.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn delete_contact(
         &self,
         ctx: &Context<'_>,
@@ -123,6 +128,7 @@ impl ContactMutation {
     }
 
     /// Adds tags; those that the contact has already stay.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn add_contact_tags(
         &self,
         ctx: &Context<'_>,
@@ -133,6 +139,7 @@ impl ContactMutation {
     }
 
     /// Removes tags; those that the contact does not have are ignored.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn remove_contact_tags(
         &self,
         ctx: &Context<'_>,

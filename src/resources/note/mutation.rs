@@ -9,6 +9,7 @@ use super::loader::NotesOf;
 use super::model;
 use super::writes::{Create, Delete, Update};
 use super::{Note, Started};
+use crate::graph::scope::{Scope, requires_scopes};
 use crate::graph::{Error, Request};
 use crate::resources::contact::{Contact, of_deleted};
 
@@ -43,6 +44,7 @@ pub struct NoteMutation;
 #[Object]
 impl NoteMutation {
     /// Attaches a note to a contact.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn create_note(
         &self,
         ctx: &Context<'_>,
@@ -59,6 +61,7 @@ impl NoteMutation {
     }
 
     /// Changes the named fields of a note. Needs at least one field beside `contactId` and `id`.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn update_note(
         &self,
         ctx: &Context<'_>,
@@ -73,6 +76,7 @@ impl NoteMutation {
     }
 
     /// Deletes a note.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn delete_note(
         &self,
         ctx: &Context<'_>,

@@ -10,6 +10,7 @@ use super::model;
 use super::writes::{Create, Delete, Update};
 use super::{Started, Task};
 use crate::graph::input::Draft;
+use crate::graph::scope::{Scope, requires_scopes};
 use crate::graph::{Error, Request};
 use crate::resources::contact::{Contact, of_deleted};
 
@@ -51,6 +52,7 @@ pub struct TaskMutation;
 #[Object]
 impl TaskMutation {
     /// Creates a task for a contact.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn create_task(
         &self,
         ctx: &Context<'_>,
@@ -67,6 +69,7 @@ impl TaskMutation {
     }
 
     /// Changes the named fields of a task. Needs at least one field beside `contactId` and `id`.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn update_task(
         &self,
         ctx: &Context<'_>,
@@ -77,6 +80,7 @@ impl TaskMutation {
     }
 
     /// Completes a task, or opens it again.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn set_task_completed(
         &self,
         ctx: &Context<'_>,
@@ -87,6 +91,7 @@ impl TaskMutation {
     }
 
     /// Deletes a task.
+    #[graphql(directive = requires_scopes::apply(Scope::ContactsWrite.alone()))]
     async fn delete_task(
         &self,
         ctx: &Context<'_>,
