@@ -37,6 +37,9 @@ pub struct Options {
     /// Calls allowed in a day
     #[arg(long, value_name = "N")]
     daily_limit: Option<u64>,
+    /// So much later than the contacts themselves do lists and searches change, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    list_lag_ms: u64,
     /// Scopes of its token, separated by blanks
     #[arg(long, default_value = "contacts.readonly contacts.write")]
     scopes: String,
@@ -68,6 +71,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         fail_rate: options.fail_rate,
         rate_limit: options.rate_limit,
         daily_limit: options.daily_limit,
+        list_lag: Duration::from_millis(options.list_lag_ms),
         scopes: options.scopes.split_whitespace().map(str::to_owned).collect(),
         quirks: options.quirks,
         ..sandbox::Options::default()

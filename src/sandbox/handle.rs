@@ -120,6 +120,12 @@ impl Sandbox {
         self.world.latency.store(nanos(latency), Relaxed);
     }
 
+    /// From now on lists and searches show the contacts as they were so long ago; with the longest time there is, as they
+    /// are at this moment. Zero lets them catch up.
+    pub fn set_list_lag(&self, lag: Duration) {
+        lock::write(&self.world.store).values_mut().for_each(|location| location.lag(lag));
+    }
+
     /// Holds calls to a route; each answer is made when its call arrives, from the data of that moment.
     pub fn hold(&self, template: &str) -> Hold {
         known(template);

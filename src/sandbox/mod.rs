@@ -2,8 +2,8 @@
 //! own client, so that a mistake on one side can't agree with itself on the other.
 //!
 //! In reading order: [`Options`] and [`Quirks`] say what it plays; `server` is the way of one call; `route`
-//! is the table of what can be called, `door` refuses, `read` answers from the `store`, `view` is how a record
-//! looks on the wire; `data` makes the records; `limits`, [`Fault`] and [`Hold`] get in the way on purpose;
+//! is the table of what can be called, `door` refuses, `read` answers from the `store`, `write` changes it, `view` is
+//! how a record looks on the wire; `data` makes the records; `limits`, [`Fault`] and [`Hold`] get in the way on purpose;
 //! `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
 
 mod answer;
@@ -23,6 +23,7 @@ mod server;
 mod store;
 mod traffic;
 mod view;
+mod write;
 
 pub use control::{Info, LocationInfo};
 pub use data::{DEMO_CONTACT, NOW};

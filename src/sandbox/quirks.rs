@@ -36,11 +36,15 @@ pub struct Quirks {
     pub business_count: bool,
     /// `no-rate-headers`: limits hold, but no header tells them.
     pub no_rate_headers: bool,
+    /// `lower-tags`: tags are kept in lower case, however they are written.
+    pub lower_tags: bool,
+    /// `duplicates-allowed`: the location's settings allow two contacts with one mail or phone.
+    pub duplicates_allowed: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 17] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -56,6 +60,8 @@ impl Quirks {
         "no-meta",
         "business-count",
         "no-rate-headers",
+        "lower-tags",
+        "duplicates-allowed",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -75,6 +81,8 @@ impl Quirks {
             "no-meta" => &mut self.no_meta,
             "business-count" => &mut self.business_count,
             "no-rate-headers" => &mut self.no_rate_headers,
+            "lower-tags" => &mut self.lower_tags,
+            "duplicates-allowed" => &mut self.duplicates_allowed,
             _ => return None,
         })
     }

@@ -1,9 +1,10 @@
-//! The table of what can be called. A new endpoint is one row here and one function in `read` (or beside it).
+//! The table of what can be called. A new endpoint is one row here and one function in `read` or `write`.
 
 use super::{
     answer::{Answer, Refusal},
     read,
     server::Ask,
+    write::{self, Change},
 };
 use percent_encoding::percent_decode_str;
 
@@ -12,21 +13,48 @@ pub(super) struct Route {
     /// Method and path with named segments, for example `GET /contacts/{contactId}`.
     pub template: &'static str,
     pub scope: &'static str,
-    pub answer: fn(&Ask) -> Result<Answer, Refusal>,
+    pub does: Does,
 }
 
-const READ: &str = "contacts.readonly";
+/// What a route does, and so which lock it takes.
+pub(super) enum Does {
+    Read(fn(&Ask) -> Result<Answer, Refusal>),
+    Write(fn(&mut Change) -> Result<Answer, Refusal>),
+}
+
+const fn read(template: &'static str, answer: fn(&Ask) -> Result<Answer, Refusal>) -> Route {
+    Route { template, scope: "contacts.readonly", does: Does::Read(answer) }
+}
+
+const fn write(template: &'static str, change: fn(&mut Change) -> Result<Answer, Refusal>) -> Route {
+    Route { template, scope: "contacts.write", does: Does::Write(change) }
+}
 
 /// Fixed segments come before named ones where both would fit.
-pub(super) static ROUTES: [Route; 8] = [
-    Route { template: "GET /contacts/", scope: READ, answer: read::contacts },
-    Route { template: "GET /contacts/business/{businessId}", scope: READ, answer: read::of_business },
-    Route { template: "GET /contacts/{contactId}", scope: READ, answer: read::contact },
-    Route { template: "GET /contacts/{contactId}/tasks", scope: READ, answer: read::tasks },
-    Route { template: "GET /contacts/{contactId}/tasks/{taskId}", scope: READ, answer: read::task },
-    Route { template: "GET /contacts/{contactId}/notes", scope: READ, answer: read::notes },
-    Route { template: "GET /contacts/{contactId}/notes/{id}", scope: READ, answer: read::note },
-    Route { template: "GET /contacts/{contactId}/appointments", scope: READ, answer: read::appointments },
+pub(super) static ROUTES: [Route; 23] = [
+    read("GET /contacts/", read::contacts),
+    read("GET /contacts/business/{businessId}", read::of_business),
+    read("GET /contacts/search/duplicate", read::duplicate),
+    read("GET /contacts/{contactId}", read::contact),
+    read("GET /contacts/{contactId}/tasks", read::tasks),
+    read("GET /contacts/{contactId}/tasks/{taskId}", read::task),
+    read("GET /contacts/{contactId}/notes", read::notes),
+    read("GET /contacts/{contactId}/notes/{id}", read::note),
+    read("GET /contacts/{contactId}/appointments", read::appointments),
+    write("POST /contacts/", write::create),
+    write("POST /contacts/upsert", write::upsert),
+    write("PUT /contacts/{contactId}", write::update),
+    write("DELETE /contacts/{contactId}", write::delete),
+    write("POST /contacts/{contactId}/tags", write::add_tags),
+    write("DELETE /contacts/{contactId}/tags", write::remove_tags),
+    write("POST /contacts/{contactId}/tasks", write::create_task),
+    write("PUT /contacts/{contactId}/tasks/{taskId}", write::update_task),
+    write("PUT /contacts/{contactId}/tasks/{taskId}/completed", write::complete_task),
+    write("DELETE /contacts/{contactId}/tasks/{taskId}", write::delete_task),
+    write("POST /contacts/{contactId}/notes", write::create_note),
+    write("PUT /contacts/{contactId}/notes/{id}", write::update_note),
+    write("DELETE /contacts/{contactId}/notes/{id}", write::delete_note),
+    write("POST /contacts/{contactId}/workflow/{workflowId}", write::start_workflow),
 ];
 
 /// Under which key calls are counted that no row of the table fits.
@@ -107,6 +135,6 @@ mod tests {
         assert!(found("/contacts/a/").is_none());
         assert!(found("/contacts/a/tasks/t/x").is_none());
         assert!(matches!(find("GET", "/Contacts/a"), Found::MisCased));
-        assert!(matches!(find("POST", "/contacts/"), Found::Nothing));
+        assert!(matches!(find("PATCH", "/contacts/"), Found::Nothing));
     }
 }

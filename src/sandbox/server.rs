@@ -12,20 +12,22 @@ use super::{
     lock,
     options::Options,
     quirks::Quirks,
-    route::{self, Found, ROUTES, Route, UNMATCHED},
+    route::{self, Does, Found, ROUTES, Route, UNMATCHED},
     store::{Location, Store},
     traffic::{Call, Traffic},
+    write::Change,
 };
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes, to_bytes},
     extract::{Query, Request, State},
-    http::{HeaderValue, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
 use futures_util::stream;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     io,
@@ -56,6 +58,9 @@ pub(super) struct World {
     /// For jitter and failures, so that a run can be repeated.
     dice: Mutex<Random>,
     traces: AtomicU64,
+    /// How many records were made by calls.
+    made: AtomicU64,
+    started: Instant,
 }
 
 impl World {
@@ -74,12 +79,24 @@ impl World {
             limits: Mutex::new(Limits::new(&options)),
             dice: Mutex::new(Random::new(&[options.seed, 77])),
             traces: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            started: Instant::now(),
             options,
         })
     }
 
     fn draws_failure(&self) -> bool {
         self.options.fail_rate > 0.0 && lock::lock(&self.dice).share() < self.options.fail_rate
+    }
+
+    /// An id that nothing has yet. The same calls get the same ids in each run.
+    fn fresh_id(&self) -> String {
+        Random::new(&[self.options.seed, 78, self.made.fetch_add(1, Relaxed)]).id()
+    }
+
+    /// The data's own moment, going on since the start, as the API writes it.
+    fn now(&self) -> String {
+        format!("{:.3}", data::NOW + self.started.elapsed())
     }
 
     fn delay(&self) -> Duration {
@@ -155,11 +172,19 @@ struct Arrival {
     route: Option<(&'static Route, Vec<String>)>,
     mis_cased: bool,
     parameters: Vec<(String, String)>,
+    body: Option<Value>,
     trace: String,
 }
 
+/// Longest body that is read; the API's own bound is not known.
+const LONGEST_BODY: usize = 1 << 20;
+
 async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let body = json_body(&head, &body);
     let found = route::find(head.method.as_str(), head.uri.path());
     let mis_cased = matches!(found, Found::MisCased);
     let (row, segments) = match found {
@@ -169,7 +194,7 @@ async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
     let parameters = Query::try_from_uri(&head.uri).map(|Query(pairs)| pairs).unwrap_or_default();
     let trace = format!("{:016x}", Random::new(&[world.traces.fetch_add(1, Relaxed)]).next());
     let route = row.map(|row| (&ROUTES[row], segments));
-    let arrival = Arrival { head, route, mis_cased, parameters, trace };
+    let arrival = Arrival { head, route, mis_cased, parameters, body, trace };
 
     let location = location_of(&world, &arrival);
     let under_way = world.traffic.arrive(row, |route| line(&arrival, route, location.clone()));
@@ -178,6 +203,15 @@ async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
         under_way.answered(response.status().as_u16());
     }
     response
+}
+
+/// A body that does not say that it is JSON is none, as with the API's own framework.
+fn json_body(head: &Parts, body: &Bytes) -> Option<Value> {
+    let kind = head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.starts_with("application/json") || body.is_empty() {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
 }
 
 fn location_of(world: &World, arrival: &Arrival) -> Option<String> {
@@ -192,6 +226,7 @@ fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Cal
         route,
         path: arrival.head.uri.path().to_owned(),
         query: arrival.parameters.clone(),
+        body: arrival.body.clone(),
         location,
         version: version.map(String::from),
         status: None,
@@ -220,9 +255,10 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     let template = arrival.route.as_ref().map_or(UNMATCHED, |(route, _)| route.template);
     let fault = world.faults.take(template, contact_of(arrival));
     let fails = world.draws_failure();
+    let unseen = fault.as_ref().is_some_and(|fault| fault.drop == Some(Cut::Unseen));
     let mut early = None;
     if let Some(gate) = world.gates.before(template) {
-        if gate.answer_first {
+        if gate.answer_first && !unseen {
             early = Some(answer(world, arrival));
         }
         // Told only now, so that whoever waits for arrivals may change the data at once.
@@ -236,7 +272,13 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     let quirks = &world.options.quirks;
     let replaced = fault.as_ref().and_then(|fault| fault.answer(quirks, &arrival.trace));
     let answer = match replaced {
-        Some(replaced) => replaced,
+        _ if unseen => Answer::nothing_here(),
+        Some(replaced) => {
+            if fault.as_ref().is_some_and(|fault| fault.done) && early.is_none() {
+                answer(world, arrival);
+            }
+            replaced
+        }
         None if fails => Refusal::Broken.answer(quirks, &arrival.trace),
         None => early.unwrap_or_else(|| answer(world, arrival)),
     };
@@ -248,7 +290,7 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
 
 fn contact_of(arrival: &Arrival) -> Option<&str> {
     let (route, segments) = arrival.route.as_ref()?;
-    let named = route.template.starts_with("GET /contacts/{contactId}");
+    let named = route.template.contains(" /contacts/{contactId}");
     segments.first().filter(|_| named).map(String::as_str)
 }
 
@@ -261,18 +303,36 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
             Answer::nothing_here()
         };
     };
-    let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| {
-        let store = lock::read(&world.store);
-        let location = store.get(&location_id).ok_or(Refusal::WrongLocation)?;
-        (route.answer)(&Ask {
-            location_id: &location_id,
-            location,
-            segments,
-            parameters: &arrival.parameters,
-            quirks,
-            zone: &world.options.timezone,
-            trace: &arrival.trace,
-        })
+    let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| match route.does {
+        Does::Read(read) => {
+            if lock::read(&world.store).get(&location_id).is_some_and(Location::lags) {
+                let mut store = lock::write(&world.store);
+                store.entry(location_id.clone()).and_modify(|location| location.catch_up(Instant::now()));
+            }
+            let store = lock::read(&world.store);
+            read(&Ask {
+                location_id: &location_id,
+                location: store.get(&location_id).ok_or(Refusal::WrongLocation)?,
+                segments,
+                parameters: &arrival.parameters,
+                quirks,
+                zone: &world.options.timezone,
+                trace: &arrival.trace,
+            })
+        }
+        Does::Write(write) => {
+            let mut store = lock::write(&world.store);
+            write(&mut Change {
+                location_id: &location_id,
+                location: store.get_mut(&location_id).ok_or(Refusal::WrongLocation)?,
+                segments,
+                body: arrival.body.as_ref().unwrap_or(&Value::Null),
+                quirks,
+                trace: &arrival.trace,
+                fresh_id: world.fresh_id(),
+                now: world.now(),
+            })
+        }
     });
     answered.unwrap_or_else(|refusal| refusal.answer(quirks, &arrival.trace))
 }
@@ -284,7 +344,7 @@ fn cut_off(mut answer: Answer, cut: Cut) -> Response {
     answer.body.truncate(part);
     let failure = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
     let body = match cut {
-        Cut::Before => Body::from_stream(stream::once(async move { failure() as io::Result<Vec<u8>> })),
+        Cut::Unseen | Cut::Before => Body::from_stream(stream::once(async move { failure() as io::Result<Vec<u8>> })),
         Cut::Mid => Body::from_stream(stream::unfold(Some(answer.body), move |left| async move {
             match left {
                 Some(part) => Some((Ok(part), None)),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Url, redirect};
+use reqwest::{Method, Url, redirect};
 use secrecy::ExposeSecret;
+use serde_json::Value;
 
 use super::account::Account;
 use super::error::{Error, Fault, classify};
@@ -37,6 +38,16 @@ impl Route {
     pub const fn read_contacts(template: &'static str) -> Self {
         Self { template, version: "2021-07-28", scope: "contacts.readonly" }
     }
+
+    /// A writing route of the contacts family.
+    pub const fn write_contacts(template: &'static str) -> Self {
+        Self { template, version: "2021-07-28", scope: "contacts.write" }
+    }
+
+    /// The template is method and path, with a blank between.
+    fn parts(&self) -> (&'static str, &'static str) {
+        self.template.split_once(' ').unwrap_or(("GET", self.template))
+    }
 }
 
 /// One call to make.
@@ -45,12 +56,13 @@ pub struct Call {
     route: Route,
     path: String,
     query: Vec<(&'static str, String)>,
+    body: Option<Value>,
 }
 
 impl Call {
     /// Fills the variable segments of the route with `ids`, in order.
-    pub fn get(route: Route, ids: &[&Id]) -> Self {
-        let template = route.template.trim_start_matches("GET ");
+    pub fn to(route: Route, ids: &[&Id]) -> Self {
+        let (_, template) = route.parts();
         let mut ids = ids.iter();
         let segments =
             template.split('/').map(|segment| match segment.starts_with('{').then(|| ids.next()).flatten() {
@@ -58,7 +70,13 @@ impl Call {
                 None => segment.to_owned(),
             });
         let path = segments.collect::<Vec<_>>().join("/");
-        Self { route, path, query: Vec::new() }
+        Self { route, path, query: Vec::new(), body: None }
+    }
+
+    /// Gives it a JSON body.
+    #[must_use]
+    pub fn body(self, body: impl Into<Value>) -> Self {
+        Self { body: Some(body.into()), ..self }
     }
 
     /// Adds a query parameter.
@@ -118,7 +136,12 @@ impl Client {
 
     async fn exchange(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let route = call.route.template;
-        let request = self.http.get(self.url(call)?).headers(headers(account, call.route)?);
+        let (method, _) = call.route.parts();
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;
+        let mut request = self.http.request(method, self.url(call)?).headers(headers(account, call.route)?);
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
         let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
         account.learn_limits(answer.headers());
         let status = answer.status();
@@ -153,8 +176,7 @@ impl Client {
         url.set_path(&path);
         // Ids cannot change the path; if a parser ever reads one otherwise, nothing is sent.
         if url.path() != path {
-            let why = "an id would change the path of the call".into();
-            return Err(Error::new(call.route.template, Fault::Gateway(why)));
+            return Err(Error::unsent(call.route.template, "an id would change the path of the call"));
         }
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
@@ -165,17 +187,15 @@ impl Client {
 
 fn headers(account: &Account, route: Route) -> Result<HeaderMap, Error> {
     let bearer = format!("Bearer {}", account.token.expose_secret());
-    let mut bearer = HeaderValue::try_from(bearer).map_err(|_| {
-        let why = "the credential has characters that a header cannot carry".into();
-        Error::new(route.template, Fault::Gateway(why))
-    })?;
+    let mut bearer = HeaderValue::try_from(bearer)
+        .map_err(|_| Error::unsent(route.template, "the credential has characters that a header cannot carry"))?;
     bearer.set_sensitive(true);
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (VERSION, HeaderValue::from_static(route.version))]))
 }
 
 fn broken(route: &'static str, error: &reqwest::Error) -> Error {
     let fault = if error.is_timeout() { Fault::Timeout } else { Fault::Unavailable };
-    Error::new(route, fault)
+    Error { reached: !error.is_connect(), ..Error::new(route, fault) }
 }
 
 #[cfg(test)]
@@ -186,7 +206,7 @@ mod tests {
     fn a_call_keeps_to_its_route_and_its_base() {
         const ROUTE: Route = Route::read_contacts("GET /contacts/{contactId}/tasks/{taskId}");
         let id = |text| Id::new(text).expect("an id");
-        let call = Call::get(ROUTE, &[&id("c;1"), &id("t@1")]).with("q", "a b&c");
+        let call = Call::to(ROUTE, &[&id("c;1"), &id("t@1")]).with("q", "a b&c");
         for (base, want) in [
             ("http://up.test", "http://up.test/contacts/c%3B1/tasks/t%401?q=a+b%26c"),
             ("http://up.test/api/", "http://up.test/api/contacts/c%3B1/tasks/t%401?q=a+b%26c"),

@@ -21,3 +21,4 @@ mod stale;
 mod support;
 mod tenancy;
 mod vendor;
+mod writes;

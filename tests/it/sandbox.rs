@@ -5,6 +5,7 @@ mod hands;
 mod knobs;
 mod reads;
 mod refusals;
+mod writes;
 
 use contacts_gateway::sandbox::{Options, Sandbox};
 use reqwest::{Client, RequestBuilder, Response};
