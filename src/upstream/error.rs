@@ -39,6 +39,7 @@ impl Fault {
             Self::NotFound => "not_found",
             Self::Refused(_) => "refused",
             Self::Credential => "credential",
+            Self::CallersCredential => "callers_credential",
             Self::Scope(_) => "scope",
             Self::Location => "location",
             Self::RateLimited(_) => "rate_limited",
