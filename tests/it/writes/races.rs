@@ -46,6 +46,9 @@ struct Race {
 
 type Asking = JoinHandle<Value>;
 
+/// A call that is held, and the request that waits for it.
+type Held = (Hold, Asking);
+
 struct Track {
     stage: Arc<Stage>,
     race: Arc<Race>,
@@ -63,8 +66,7 @@ impl Track {
     }
 
     async fn run(&self, order: [Event; 4]) {
-        let (mut reading, mut writing, mut later): (Option<(Hold, Asking)>, Option<(Hold, Asking)>, Vec<Asking>) =
-            (None, None, Vec::new());
+        let (mut reading, mut writing, mut later): (Option<Held>, Option<Held>, Vec<Asking>) = (None, None, Vec::new());
         for event in order {
             match event {
                 Read => {
@@ -95,7 +97,7 @@ impl Track {
                     asking.await.unwrap();
                     match &reading {
                         None => {
-                            assert!((self.race.is_new)(&self.ask().await.unwrap()), "{order:?}: the next read is old")
+                            assert!((self.race.is_new)(&self.ask().await.unwrap()), "{order:?}: the next read is old");
                         }
                         // While the slow read is held, a read that needs a call of its own is held with it.
                         Some((hold, _)) => {
