@@ -37,6 +37,9 @@ pub struct Options {
     /// Calls allowed in a day
     #[arg(long, value_name = "N")]
     daily_limit: Option<u64>,
+    /// An app can be granted access: codes, tokens that expire, refresh tokens that work once
+    #[arg(long)]
+    oauth: bool,
     /// Scopes of its token, separated by blanks
     #[arg(long, default_value = "contacts.readonly contacts.write")]
     scopes: String,
@@ -68,6 +71,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         fail_rate: options.fail_rate,
         rate_limit: options.rate_limit,
         daily_limit: options.daily_limit,
+        oauth: options.oauth,
         scopes: options.scopes.split_whitespace().map(str::to_owned).collect(),
         quirks: options.quirks,
         ..sandbox::Options::default()

@@ -25,6 +25,8 @@ pub struct Options {
     pub rate_limit: Option<RateLimit>,
     /// Calls in a day, for each token.
     pub daily_limit: Option<u64>,
+    /// Whether an app can be granted access: `/oauth/...` answers then.
+    pub oauth: bool,
     /// What the tokens may do.
     pub scopes: Vec<String>,
     /// Which of the API's known behaviours are played.
@@ -43,6 +45,7 @@ impl Default for Options {
             fail_rate: 0.0,
             rate_limit: None,
             daily_limit: None,
+            oauth: false,
             scopes: ["contacts.readonly", "contacts.write"].map(String::from).to_vec(),
             quirks: Quirks::default(),
         }

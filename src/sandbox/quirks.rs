@@ -36,11 +36,13 @@ pub struct Quirks {
     pub business_count: bool,
     /// `no-rate-headers`: limits hold, but no header tells them.
     pub no_rate_headers: bool,
+    /// `no-reconnect`: an app that lost its tokens gets no new code.
+    pub no_reconnect: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 15] = [
+    pub const NAMES: [&str; 16] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -56,6 +58,7 @@ impl Quirks {
         "no-meta",
         "business-count",
         "no-rate-headers",
+        "no-reconnect",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -75,6 +78,7 @@ impl Quirks {
             "no-meta" => &mut self.no_meta,
             "business-count" => &mut self.business_count,
             "no-rate-headers" => &mut self.no_rate_headers,
+            "no-reconnect" => &mut self.no_reconnect,
             _ => return None,
         })
     }

@@ -2,8 +2,8 @@
 
 use super::{
     answer::{Answer, Refusal},
-    read,
-    server::Ask,
+    oauth, read,
+    server::{Ask, Sent, World},
 };
 use percent_encoding::percent_decode_str;
 
@@ -12,21 +12,34 @@ pub(super) struct Route {
     /// Method and path with named segments, for example `GET /contacts/{contactId}`.
     pub template: &'static str,
     pub scope: &'static str,
-    pub answer: fn(&Ask) -> Result<Answer, Refusal>,
+    pub does: Does,
+}
+
+/// What a route does, and so what it needs.
+pub(super) enum Does {
+    /// The records, for whoever the door lets in.
+    Read(fn(&Ask) -> Result<Answer, Refusal>),
+    /// The books of grants, which look at credentials in their own way. No limit counts these calls.
+    Grants(fn(&World, &Sent) -> Result<Answer, Refusal>),
 }
 
 const READ: &str = "contacts.readonly";
+const OAUTH: &str = "oauth.write";
 
 /// Fixed segments come before named ones where both would fit.
-pub(super) static ROUTES: [Route; 8] = [
-    Route { template: "GET /contacts/", scope: READ, answer: read::contacts },
-    Route { template: "GET /contacts/business/{businessId}", scope: READ, answer: read::of_business },
-    Route { template: "GET /contacts/{contactId}", scope: READ, answer: read::contact },
-    Route { template: "GET /contacts/{contactId}/tasks", scope: READ, answer: read::tasks },
-    Route { template: "GET /contacts/{contactId}/tasks/{taskId}", scope: READ, answer: read::task },
-    Route { template: "GET /contacts/{contactId}/notes", scope: READ, answer: read::notes },
-    Route { template: "GET /contacts/{contactId}/notes/{id}", scope: READ, answer: read::note },
-    Route { template: "GET /contacts/{contactId}/appointments", scope: READ, answer: read::appointments },
+pub(super) static ROUTES: [Route; 12] = [
+    Route { template: "GET /contacts/", scope: READ, does: Does::Read(read::contacts) },
+    Route { template: "GET /contacts/business/{businessId}", scope: READ, does: Does::Read(read::of_business) },
+    Route { template: "GET /contacts/{contactId}", scope: READ, does: Does::Read(read::contact) },
+    Route { template: "GET /contacts/{contactId}/tasks", scope: READ, does: Does::Read(read::tasks) },
+    Route { template: "GET /contacts/{contactId}/tasks/{taskId}", scope: READ, does: Does::Read(read::task) },
+    Route { template: "GET /contacts/{contactId}/notes", scope: READ, does: Does::Read(read::notes) },
+    Route { template: "GET /contacts/{contactId}/notes/{id}", scope: READ, does: Does::Read(read::note) },
+    Route { template: "GET /contacts/{contactId}/appointments", scope: READ, does: Does::Read(read::appointments) },
+    Route { template: "POST /oauth/token", scope: "", does: Does::Grants(oauth::token) },
+    Route { template: "POST /oauth/locationToken", scope: OAUTH, does: Does::Grants(oauth::location_token) },
+    Route { template: "POST /oauth/reconnect", scope: "", does: Does::Grants(oauth::reconnect) },
+    Route { template: "GET /v2/oauth/chooselocation", scope: "", does: Does::Grants(oauth::choose) },
 ];
 
 /// Under which key calls are counted that no row of the table fits.

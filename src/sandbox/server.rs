@@ -7,20 +7,21 @@ use super::{
     data::random::Random,
     door::{self, Credential},
     fault::{Cut, Faults},
+    grant::Grants,
     hold::Gates,
     limits::Limits,
     lock,
     options::Options,
     quirks::Quirks,
-    route::{self, Found, ROUTES, Route, UNMATCHED},
+    route::{self, Does, Found, ROUTES, Route, UNMATCHED},
     store::{Location, Store},
     traffic::{Call, Traffic},
 };
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes, to_bytes},
     extract::{Query, Request, State},
-    http::{HeaderValue, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, HeaderValue, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
@@ -40,6 +41,9 @@ use tokio::{net::TcpListener, sync::oneshot};
 /// How long calls under way may take to end once the server is to stop.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// Most bytes of a body; no call needs more.
+const LONGEST_BODY: usize = 1 << 20;
+
 /// Everything that the calls of one sandbox share.
 pub(super) struct World {
     pub options: Options,
@@ -47,6 +51,10 @@ pub(super) struct World {
     pub store: RwLock<Store>,
     /// By token.
     pub credentials: RwLock<HashMap<String, Credential>>,
+    pub grants: Grants,
+    started: Instant,
+    /// By how many milliseconds the sandbox's clock was put forward.
+    ahead: AtomicU64,
     pub traffic: Traffic,
     pub faults: Faults,
     pub gates: Arc<Gates>,
@@ -61,12 +69,17 @@ pub(super) struct World {
 impl World {
     pub fn new(options: Options, keep_calls: bool) -> Arc<Self> {
         let places = data::places(options.locations);
-        let credential = |location: &str| Credential { location: location.into(), scopes: options.scopes.clone() };
+        let credential = |location: &str| Credential::lasting(location, options.scopes.clone());
+        let grants = Grants::new(options.seed);
+        let oauth = options.oauth.then(|| grants.info(&places[0].location_id));
         let tokens = places.iter().map(|place| (place.token.clone(), credential(&place.location_id)));
         Arc::new(Self {
             credentials: RwLock::new(tokens.collect()),
             store: RwLock::new(data::fill(&options, &places)),
-            info: Info::new(places),
+            info: Info::new(places, oauth),
+            grants,
+            started: Instant::now(),
+            ahead: AtomicU64::new(0),
             traffic: Traffic::new(keep_calls),
             faults: Faults::default(),
             gates: Arc::default(),
@@ -76,6 +89,24 @@ impl World {
             traces: AtomicU64::new(0),
             options,
         })
+    }
+
+    /// The sandbox's clock: the time since it began, and what it was put forward.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed() + Duration::from_millis(self.ahead.load(Relaxed))
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Every access token that was granted so far is dead.
+    pub fn expire_tokens(&self) {
+        lock::write(&self.credentials).retain(|_, credential| credential.expires.is_none());
+    }
+
+    pub fn client_id(&self) -> &str {
+        self.info.oauth.as_ref().map_or("", |oauth| &oauth.client_id)
     }
 
     fn draws_failure(&self) -> bool {
@@ -111,6 +142,14 @@ impl Ask<'_> {
     pub fn query(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// A call as its caller sent it.
+pub(super) struct Sent<'a> {
+    pub headers: &'a HeaderMap,
+    pub parameters: &'a [(String, String)],
+    pub body: &'a [u8],
+    pub trace: &'a str,
 }
 
 /// Serves until `shutdown` resolves, then soon returns, whatever is still under way.
@@ -155,11 +194,13 @@ struct Arrival {
     route: Option<(&'static Route, Vec<String>)>,
     mis_cased: bool,
     parameters: Vec<(String, String)>,
+    body: Bytes,
     trace: String,
 }
 
 async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
-    let (head, _) = request.into_parts();
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
     let found = route::find(head.method.as_str(), head.uri.path());
     let mis_cased = matches!(found, Found::MisCased);
     let (row, segments) = match found {
@@ -169,7 +210,7 @@ async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
     let parameters = Query::try_from_uri(&head.uri).map(|Query(pairs)| pairs).unwrap_or_default();
     let trace = format!("{:016x}", Random::new(&[world.traces.fetch_add(1, Relaxed)]).next());
     let route = row.map(|row| (&ROUTES[row], segments));
-    let arrival = Arrival { head, route, mis_cased, parameters, trace };
+    let arrival = Arrival { head, route, mis_cased, parameters, body, trace };
 
     let location = location_of(&world, &arrival);
     let under_way = world.traffic.arrive(row, |route| line(&arrival, route, location.clone()));
@@ -202,7 +243,8 @@ fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Cal
 async fn limited(world: &World, arrival: &Arrival, location: &str) -> (Response, bool) {
     let left = {
         let mut limits = lock::lock(&world.limits);
-        limits.any().then(|| limits.take(location, Instant::now()))
+        let counts = limits.any() && !is_for_grants(arrival);
+        counts.then(|| limits.take(location, Instant::now()))
     };
     let (mut response, cut) = if left.is_some_and(|left| left.over) {
         (Refusal::TooMany.answer(&world.options.quirks, &arrival.trace).into_response(), false)
@@ -246,6 +288,10 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     }
 }
 
+fn is_for_grants(arrival: &Arrival) -> bool {
+    arrival.route.as_ref().is_some_and(|(route, _)| matches!(route.does, Does::Grants(_)))
+}
+
 fn contact_of(arrival: &Arrival) -> Option<&str> {
     let (route, segments) = arrival.route.as_ref()?;
     let named = route.template.starts_with("GET /contacts/{contactId}");
@@ -261,10 +307,19 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
             Answer::nothing_here()
         };
     };
+    let answer = match route.does {
+        Does::Read(answer) => answer,
+        Does::Grants(_) if !world.options.oauth => return Answer::nothing_here(),
+        Does::Grants(answer) => {
+            let Arrival { head, parameters, body, trace, .. } = arrival;
+            let sent = Sent { headers: &head.headers, parameters, body, trace };
+            return answer(world, &sent).unwrap_or_else(|refusal| refusal.answer(quirks, trace));
+        }
+    };
     let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| {
         let store = lock::read(&world.store);
         let location = store.get(&location_id).ok_or(Refusal::WrongLocation)?;
-        (route.answer)(&Ask {
+        answer(&Ask {
             location_id: &location_id,
             location,
             segments,
