@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
-use secrecy::ExposeSecret;
 
 use super::account::Account;
+use super::credential::{Bearer, Endpoint, Trouble};
 use super::error::{Error, Fault, classify};
 use super::id::Id;
 use crate::metrics::Metrics;
@@ -108,17 +108,49 @@ impl Client {
         Ok(Self { http, base, metrics })
     }
 
-    /// Sends the call once; the body of a 2xx, or what went wrong.
+    /// The upstream's own OAuth routes.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.http.clone(), self.base.clone())
+    }
+
+    /// Sends the call; the body of a 2xx, or what went wrong. A call whose credential is refused was not carried out,
+    /// and is sent once more if there is another credential.
     pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let answer = self.exchange(account, call).await;
+        let mut sent = self.send_with_credential(account, call).await;
+        match &mut sent {
+            Ok(_) => account.note_refused(false),
+            Err(error) if error.fault != Fault::Credential => {}
+            Err(error) if account.is_callers => error.fault = Fault::CallersCredential,
+            Err(_) => account.note_refused(true),
+        }
+        sent
+    }
+
+    async fn send_with_credential(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let none = |trouble: Trouble| trouble.to_error(call.route.template);
+        let bearer = account.credential.bearer().await.map_err(none)?;
+        match self.send_with(&bearer, account, call).await {
+            Err(error) if error.fault == Fault::Credential => {
+                match account.credential.instead_of(&bearer).await.map_err(none)? {
+                    Some(other) => self.send_with(&other, account, call).await,
+                    None => Err(error),
+                }
+            }
+            sent => sent,
+        }
+    }
+
+    /// Sends the call once.
+    async fn send_with(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let answer = self.exchange(bearer, account, call).await;
         let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
         self.metrics.called(call.route.template, outcome);
         answer
     }
 
-    async fn exchange(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+    async fn exchange(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let route = call.route.template;
-        let request = self.http.get(self.url(call)?).headers(headers(account, call.route)?);
+        let request = self.http.get(self.url(call)?).headers(headers(bearer, call.route));
         let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
         account.learn_limits(answer.headers());
         let status = answer.status();
@@ -134,16 +166,15 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            account.note_refused(false);
+            bearer.accept();
             return Ok(body);
         }
         let window = account.limits().window.unwrap_or(USUAL_WINDOW);
         let mut error = classify(route, call.route.scope, status.as_u16(), &body, window);
-        match error.fault {
-            Fault::Credential if account.is_callers => error.fault = Fault::CallersCredential,
-            Fault::Credential => account.note_refused(true),
-            _ => {}
+        if matches!(error.fault, Fault::NotFound | Fault::Refused(_) | Fault::Scope(_) | Fault::Location) {
+            bearer.accept();
         }
+        error.hide(bearer.token());
         Err(error)
     }
 
@@ -163,14 +194,8 @@ impl Client {
     }
 }
 
-fn headers(account: &Account, route: Route) -> Result<HeaderMap, Error> {
-    let bearer = format!("Bearer {}", account.token.expose_secret());
-    let mut bearer = HeaderValue::try_from(bearer).map_err(|_| {
-        let why = "the credential has characters that a header cannot carry".into();
-        Error::new(route.template, Fault::Gateway(why))
-    })?;
-    bearer.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (VERSION, HeaderValue::from_static(route.version))]))
+fn headers(bearer: &Bearer, route: Route) -> HeaderMap {
+    HeaderMap::from_iter([(AUTHORIZATION, bearer.header()), (VERSION, HeaderValue::from_static(route.version))])
 }
 
 fn broken(route: &'static str, error: &reqwest::Error) -> Error {

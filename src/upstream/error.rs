@@ -75,6 +75,21 @@ impl Error {
         Self { status: Some(200), ..Self::new(route, Fault::BadResponse(what.to_string())) }
     }
 
+    /// Takes a secret out of what the upstream said, should it have quoted it.
+    pub(super) fn hide(&mut self, secret: &str) {
+        let hide = |text: &mut String| {
+            if !secret.is_empty() && text.contains(secret) {
+                *text = text.replace(secret, "(hidden)");
+            }
+        };
+        match &mut self.fault {
+            Fault::Refused(lines) => lines.iter_mut().for_each(hide),
+            Fault::BadResponse(text) | Fault::Gateway(text) => hide(text),
+            _ => {}
+        }
+        self.trace_id.iter_mut().for_each(hide);
+    }
+
     /// Whether the same read may well succeed if it is sent again.
     pub fn is_transient(&self) -> bool {
         matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::RateLimited(_))

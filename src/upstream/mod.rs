@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+pub mod credential;
 mod error;
 mod id;
 mod retry;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 pub use account::{Account, Limits};
 pub use client::{Call, Client, Route};
+pub use credential::{Credential, Trouble};
 pub use error::{Error, Fault};
 pub use id::{Id, NoId};
 pub use retry::Policy;

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("resources", &["graph", "upstream", "cache"]),
     ("graph", &["caller", "upstream", "cache"]),
     ("caller", &["upstream", "cache"]),
-    ("upstream", &["cache", "metrics"]),
+    ("upstream", &["cache", "clock", "metrics"]),
     ("cache", &["clock"]),
     ("clock", &[]),
     ("metrics", &[]),
