@@ -77,14 +77,13 @@ pub async fn callback(State(app): State<Arc<App>>, Query(returned): Query<Return
                     /oauth/install to begin again.";
         return page(StatusCode::BAD_REQUEST, "Begin again", text);
     };
-    let oauth = app.accounts().iter().find(|account| account.location == location);
-    let oauth = oauth.and_then(|account| account.credential.oauth());
+    let account = app.accounts().iter().find(|account| account.location == location);
     let code = returned.code.filter(|code| !code.is_empty() && code.len() <= LONGEST);
-    let (Some(oauth), Some(code)) = (oauth, code) else {
+    let (Some(account), Some(code)) = (account, code) else {
         let text = "The upstream's page sent no code. Open /oauth/install to begin again.";
         return page(StatusCode::BAD_REQUEST, "Access was not granted", text);
     };
-    match oauth.install(&code.into()).await {
+    match account.install(&code.into()).await {
         Ok(()) => {
             let mut done =
                 page(StatusCode::OK, "Access was granted", "The gateway uses it from now on. Close this page.");

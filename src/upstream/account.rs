@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-use super::credential::Credential;
+use super::credential::{Credential, Trouble};
 use crate::cache::View;
 
 /// What the upstream last said of its limits. Each part is absent until it was told.
@@ -129,6 +129,14 @@ impl Account {
     pub fn is_refused(&self) -> bool {
         let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.is_some_and(|at| at.elapsed() < REFUSED_FOR) || self.credential.trouble().is_some()
+    }
+
+    /// Takes the code that consent gave, where the location is opened by a grant. What was refused before is over.
+    pub async fn install(&self, code: &SecretString) -> Result<(), Trouble> {
+        let oauth = self.credential.oauth().ok_or(Trouble::NotInstalled)?;
+        oauth.install(code).await?;
+        self.note_refused(false);
+        Ok(())
     }
 
     /// Finds out whether a grant is out of trouble.

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Url, redirect};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{RequestBuilder, Url, redirect};
 
 use super::account::Account;
 use super::credential::{Bearer, Endpoint, Trouble};
@@ -142,17 +144,69 @@ impl Client {
 
     /// Sends the call once.
     async fn send_with(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let answer = self.exchange(bearer, account, call).await;
+        let request = self.http.get(self.url(call)?);
+        self.ask(call.route, request, bearer, account).await
+    }
+
+    /// Whether the credential may write, without writing, and the time that the upstream says it is.
+    ///
+    /// The call cannot change anything, for three reasons, each of which would be enough: its ids are none that the
+    /// upstream gives out, so there is no such task; it says nothing that a task could be changed to; and a body without
+    /// `completed`, which is required, is refused. The upstream looks at the scope before any of that, as its kind of
+    /// server does (guards before pipes), so a refusal for another reason means that the scope is there.
+    pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
+        const ROUTE: Route = Route {
+            template: "PUT /contacts/{contactId}/tasks/{taskId}/completed",
+            version: "2021-07-28",
+            scope: "contacts.write",
+        };
+        const NONE: &str = "contacts-gateway-check";
+        let bearer = match account.credential.bearer().await {
+            Ok(bearer) => bearer,
+            Err(trouble) => return (Err(trouble.to_error(ROUTE.template)), None),
+        };
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/contacts/{NONE}/tasks/{NONE}/completed"));
+        let request = self.http.put(url).header(CONTENT_TYPE, "application/json").body("{}");
+        let mut date = None;
+        let answered = self.ask_and_look(ROUTE, request, &bearer, account, |headers| date = told_time(headers)).await;
+        let may = match answered {
+            Ok(_) => Ok(true),
+            Err(error) => match error.fault {
+                Fault::NotFound | Fault::Refused(_) => Ok(true),
+                Fault::Scope(_) => Ok(false),
+                _ => Err(error),
+            },
+        };
+        (may, date)
+    }
+
+    async fn ask(
+        &self,
+        route: Route,
+        request: RequestBuilder,
+        bearer: &Bearer,
+        account: &Account,
+    ) -> Result<Vec<u8>, Error> {
+        let answer = self.ask_and_look(route, request, bearer, account, |_| ()).await;
         let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
-        self.metrics.called(call.route.template, outcome);
+        self.metrics.called(route.template, outcome);
         answer
     }
 
-    async fn exchange(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let route = call.route.template;
-        let request = self.http.get(self.url(call)?).headers(headers(bearer, call.route));
+    async fn ask_and_look(
+        &self,
+        Route { template: route, version, scope }: Route,
+        request: RequestBuilder,
+        bearer: &Bearer,
+        account: &Account,
+        look: impl FnOnce(&HeaderMap),
+    ) -> Result<Vec<u8>, Error> {
+        let request = request.headers(headers(bearer, version));
         let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
         account.learn_limits(answer.headers());
+        look(answer.headers());
         let status = answer.status();
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(1 << 16) as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|e| broken(route, &e))? {
@@ -170,7 +224,7 @@ impl Client {
             return Ok(body);
         }
         let window = account.limits().window.unwrap_or(USUAL_WINDOW);
-        let mut error = classify(route, call.route.scope, status.as_u16(), &body, window);
+        let mut error = classify(route, scope, status.as_u16(), &body, window);
         if matches!(error.fault, Fault::NotFound | Fault::Refused(_) | Fault::Scope(_) | Fault::Location) {
             bearer.accept();
         }
@@ -194,8 +248,14 @@ impl Client {
     }
 }
 
-fn headers(bearer: &Bearer, route: Route) -> HeaderMap {
-    HeaderMap::from_iter([(AUTHORIZATION, bearer.header()), (VERSION, HeaderValue::from_static(route.version))])
+fn headers(bearer: &Bearer, version: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(AUTHORIZATION, bearer.header()), (VERSION, HeaderValue::from_static(version))])
+}
+
+/// The `Date` of an answer.
+fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
 }
 
 fn broken(route: &'static str, error: &reqwest::Error) -> Error {

@@ -14,6 +14,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 pub use account::{Account, Limits};
@@ -242,6 +243,11 @@ impl Upstream {
     /// Bytes that are held, as weighed.
     pub fn bytes(&self) -> u64 {
         self.0.cache.bytes()
+    }
+
+    /// Whether the location's credential may write, without writing, and the upstream's time.
+    pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
+        self.0.client.try_write(account).await
     }
 
     /// Readings under way.

@@ -136,14 +136,17 @@ impl Grant {
                 _ if since.is_some_and(|since| since < FRESH) && !refused.is_accepted() => return Ok(None),
                 _ => {}
             }
-            match since {
-                Some(since) if since < Duration::from_secs(60) => state.quick += 1,
-                _ => state.quick = 0,
+            // Of all who were refused, the first decides; the others join.
+            if !state.refused {
+                match since {
+                    Some(since) if since < Duration::from_secs(60) => state.quick += 1,
+                    _ => state.quick = 0,
+                }
+                if state.quick > QUICK {
+                    return Ok(None);
+                }
+                state.refused = true;
             }
-            if state.quick > QUICK {
-                return Ok(None);
-            }
-            state.refused = true;
             if let Some(failed) = state.failed.as_ref().filter(|failed| now < failed.until) {
                 return Err(failed.why.clone());
             }
