@@ -44,7 +44,7 @@ impl Scene {
 
     /// Asks, waits until a call is held, and kills.
     async fn killed_while(&self, gateway: Served, hold: &Hold) {
-        gateway.ask_and_go(NAME, json!({ "id": self.id(1) }));
+        gateway.ask_and_go(NAME, &json!({ "id": self.id(1) }));
         hold.arrived(1).await;
         gateway.kill();
     }
@@ -105,7 +105,7 @@ async fn killed_before_the_answer_was_written_down() {
         let scene = Scene::new(quirks).await;
         let gateway = scene.with_an_expired_token().await;
         let hold = scene.sandbox.hold(TOKEN);
-        gateway.ask_and_go(NAME, json!({ "id": scene.id(1) }));
+        gateway.ask_and_go(NAME, &json!({ "id": scene.id(1) }));
         hold.arrived(1).await;
         // As long as this is locked, the database takes nothing.
         let lock = scene.state.path().join("credentials/grants.lock");
@@ -131,7 +131,7 @@ async fn killed_before_the_new_token_was_used() {
     let gateway = scene.with_an_expired_token().await;
     // The first arrival is the one that is refused; the second has the new token.
     let hold = scene.sandbox.hold(CONTACT);
-    gateway.ask_and_go(NAME, json!({ "id": scene.id(1) }));
+    gateway.ask_and_go(NAME, &json!({ "id": scene.id(1) }));
     hold.arrived(1).await;
     hold.release();
     let renewed = || scene.sandbox.calls().iter().any(|call| call.route == TOKEN && call.status == Some(200));

@@ -1,6 +1,6 @@
 //! The gateway as a process of its own, which can be killed.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -66,14 +66,14 @@ impl Served {
     }
 
     /// Asks and does not wait.
-    pub fn ask_and_go(&self, query: &str, variables: Value) {
+    pub fn ask_and_go(&self, query: &str, variables: &Value) {
         let request = reqwest::Client::new().post(format!("{}/graphql", self.url));
         let request = request.json(&json!({ "query": query, "variables": variables }));
         tokio::spawn(async move { request.send().await.is_ok() });
     }
 
     pub async fn get(&self, path: &str) -> String {
-        let answer = reqwest::get(format!("{}{path}", self.url)).await.expect("an answer");
+        let answer = reqwest::Client::new().get(format!("{}{path}", self.url)).send().await.expect("an answer");
         answer.text().await.expect("text")
     }
 
@@ -90,7 +90,7 @@ impl Served {
 }
 
 /// Keeps what is logged, and tells the address once it is there.
-fn read(from: impl BufRead + Read, log: &Mutex<String>, tell: oneshot::Sender<String>) {
+fn read(from: impl BufRead, log: &Mutex<String>, tell: oneshot::Sender<String>) {
     let mut tell = Some(tell);
     for line in from.lines().map_while(Result::ok) {
         if let Ok(event) = serde_json::from_str::<Value>(&line)
