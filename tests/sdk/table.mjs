@@ -56,7 +56,7 @@ async function sandbox(...options) {
 
 /** The client has no option for another host. */
 function client(url, config) {
-  const client = new HighLevel({ apiVersion: '2021-07-28', logLevel: 'error', ...config });
+  const client = new HighLevel({ apiVersion: '2021-07-28', logLevel: 'none', ...config });
   client.getHttpClient().defaults.baseURL = url;
   return client;
 }
