@@ -214,3 +214,34 @@ fn limits(account: &Account) -> Row {
         _ => Row::holds("limits", seen),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clocks_may_differ_by_a_minute() {
+        let now = Timestamp::try_from(Clock::default().wall()).expect("a time");
+        let ahead = |seconds| {
+            let clock = Clock::default();
+            clock.advance(Duration::from_secs(seconds));
+            skew(Some(now), &clock)
+        };
+        assert!(ahead(0).mark == Mark::Holds && ahead(50).mark == Mark::Holds);
+        let row = ahead(3600);
+        assert!(row.mark == Mark::Fails && row.seen.contains("ahead of"), "{}", row.seen);
+        let later = now + Duration::from_secs(7200);
+        assert!(skew(Some(later), &Clock::default()).seen.contains("behind"));
+        assert!(skew(None, &Clock::default()).mark == Mark::Told);
+    }
+
+    #[test]
+    fn a_scope_that_is_not_granted_fails_where_it_is_needed() {
+        let account = Account::new("L", None, jiff::tz::TimeZone::UTC, "t".into(), 1);
+        let mark = |may, needed| write_scope(Ok(may), &account, needed).mark;
+        assert!(mark(true, true) == Mark::Holds && mark(true, false) == Mark::Holds);
+        assert!(mark(false, false) == Mark::Told && mark(false, true) == Mark::Fails);
+    }
+}
