@@ -1,26 +1,30 @@
 //! The schema put together from its resources.
 
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, ID, MergedObject, Object, SDLExportOptions, SimpleObject, ValidationMode,
+    Context, EmptySubscription, ID, MergedObject, Object, SDLExportOptions, SimpleObject, ValidationMode,
 };
 
 use crate::graph::Request;
-use crate::resources::contact::ContactQuery;
-use crate::resources::note::NoteQuery;
-use crate::resources::task::TaskQuery;
+use crate::resources::contact::{ContactMutation, ContactQuery};
+use crate::resources::note::{NoteMutation, NoteQuery};
+use crate::resources::task::{TaskMutation, TaskQuery};
 use crate::upstream::Limits;
 
 /// Everything that can be asked.
 #[derive(MergedObject, Default)]
 pub struct Query(ContactQuery, TaskQuery, NoteQuery, GatewayQuery);
 
+/// Everything that can be changed. The mutations of a request run one after the other.
+#[derive(MergedObject, Default)]
+pub struct Mutation(ContactMutation, TaskMutation, NoteMutation);
+
 /// The schema as it is executed.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
 /// Builds the schema. It executes documents that were fully validated before and validates them only for what
 /// execution needs.
 pub fn build() -> Schema {
-    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .validation_mode(ValidationMode::Fast)
         // Nesting is bounded before a document gets here.
         .limit_recursive_depth(usize::MAX)

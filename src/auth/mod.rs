@@ -71,3 +71,15 @@ impl Auth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caller::Scope;
+
+    /// `config` knows nothing of callers, so it has the names once more.
+    #[test]
+    fn a_keys_file_can_name_the_scopes_that_there_are() {
+        assert_eq!(Scope::ALL.map(Scope::as_str), config::keys::SCOPES);
+    }
+}

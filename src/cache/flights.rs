@@ -56,6 +56,14 @@ struct Board<K, T: Clone> {
     next: u64,
 }
 
+impl<K: Eq + Hash, T: Clone> Board<K, T> {
+    fn share(&self, key: &K, holds: impl FnOnce(Epoch) -> bool) -> Option<Flight<T>> {
+        let aloft = self.aloft.get(key).filter(|aloft| holds(aloft.as_of))?;
+        let keep = aloft.keep.upgrade()?;
+        Some(Flight { result: aloft.result.clone(), _keep: keep })
+    }
+}
+
 /// The flights that are under way, each by what it brings.
 pub struct Flights<K, T: Clone> {
     board: Arc<Mutex<Board<K, T>>>,
@@ -99,11 +107,8 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Fl
         if let Some(value) = known() {
             return Joined::Known(value);
         }
-        if let Some(aloft) = board.aloft.get(key)
-            && holds(aloft.as_of)
-            && let Some(keep) = aloft.keep.upgrade()
-        {
-            return Joined::Shared(Flight { result: aloft.result.clone(), _keep: keep });
+        if let Some(flight) = board.share(key, holds) {
+            return Joined::Shared(flight);
         }
         board.next += 1;
         let (number, as_of) = (board.next, now());
@@ -121,6 +126,11 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Fl
         let aloft = Aloft { number, as_of, result: result.clone(), keep: Arc::downgrade(&keep) };
         board.aloft.insert(key.clone(), aloft);
         Joined::Started(Flight { result, _keep: keep })
+    }
+
+    /// A share in the flight for `key`, if there is one and what it brings `holds`.
+    pub fn share(&self, key: &K, holds: impl FnOnce(Epoch) -> bool) -> Option<Flight<T>> {
+        lock(&self.board).share(key, holds)
     }
 
     /// How many are under way.

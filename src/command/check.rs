@@ -179,7 +179,7 @@ fn mend(error: &Error, account: &Account) -> &'static str {
         Fault::Location => "GATEWAY_LOCATION_ID has to be the location that the token was made for",
         Fault::Timeout => "is the upstream slow, or GATEWAY_UPSTREAM_TIMEOUT too short?",
         Fault::Unavailable => "can GATEWAY_UPSTREAM_URL be reached from here?",
-        Fault::BadResponse(_) | Fault::NotFound | Fault::Refused(_) | Fault::Gateway(_) => {
+        Fault::BadResponse(_) | Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) | Fault::Gateway(_) => {
             "is GATEWAY_UPSTREAM_URL the Contacts API, without the path of a route?"
         }
         Fault::RateLimited(_) => "the limit is used up; try again when its window is over",

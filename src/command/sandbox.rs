@@ -40,6 +40,9 @@ pub struct Options {
     /// An app can be granted access: codes, tokens that expire, refresh tokens that work once
     #[arg(long)]
     oauth: bool,
+    /// So much later than the contacts themselves do lists and searches change, in milliseconds
+    #[arg(long, default_value_t = 0)]
+    list_lag_ms: u64,
     /// Scopes of its token, separated by blanks
     #[arg(long, default_value = "contacts.readonly contacts.write")]
     scopes: String,
@@ -72,6 +75,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         rate_limit: options.rate_limit,
         daily_limit: options.daily_limit,
         oauth: options.oauth,
+        list_lag: Duration::from_millis(options.list_lag_ms),
         scopes: options.scopes.split_whitespace().map(str::to_owned).collect(),
         quirks: options.quirks,
         ..sandbox::Options::default()

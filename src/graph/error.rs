@@ -22,6 +22,8 @@ pub enum Code {
     Forbidden,
     /// What was named does not exist.
     NotFound,
+    /// There is something already that stands in the way.
+    Conflict,
     /// The upstream's limit is used up.
     RateLimited,
     /// The operation is larger than the settings allow.
@@ -46,6 +48,7 @@ impl Code {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
+            Self::Conflict => "CONFLICT",
             Self::RateLimited => "RATE_LIMITED",
             Self::OperationTooExpensive => "OPERATION_TOO_EXPENSIVE",
             Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
@@ -72,6 +75,8 @@ struct Told {
     upstream: Option<Origin>,
     missing_scopes: Vec<&'static str>,
     retry_after: Option<Duration>,
+    existing_contact: Option<Box<str>>,
+    input_path: Vec<Value>,
 }
 
 /// Where it happened upstream.
@@ -100,12 +105,21 @@ impl Error {
         Self { code: Code::Forbidden, message, told: Some(Box::new(told)) }
     }
 
+    /// A value inside an input cannot be used; the way to it from the field's argument, names and places.
+    pub fn bad_input_at(path: Vec<Value>, message: impl Into<String>) -> Self {
+        let told = Told { input_path: path, ..Told::default() };
+        Self { told: Some(Box::new(told)), ..Self::bad_input(message) }
+    }
+
     /// The request's own time is over.
     pub fn out_of_time() -> Self {
         let message = "The request's time was over before the upstream had answered.";
         Self::new(Code::UpstreamTimeout, message)
     }
 }
+
+/// What is added where a write failed in a way that says nothing of its effect.
+const UNCLEAR: &str = "It is not known whether the change was made: look before you send it again.";
 
 /// A text that a caller or the upstream gave, short enough to repeat in a message.
 pub fn brief(text: &str) -> String {
@@ -119,9 +133,14 @@ pub fn brief(text: &str) -> String {
 
 impl From<upstream::Error> for Error {
     fn from(error: upstream::Error) -> Self {
-        let (code, message) = public(&error.fault);
-        let mut told = Told::default();
+        let unclear = error.is_write && error.is_unclear();
+        let (code, mut message) = public(&error.fault);
+        if unclear {
+            message = format!("{message} {UNCLEAR}");
+        }
+        let mut told = Told { existing_contact: error.existing, ..Told::default() };
         match error.fault {
+            Fault::Duplicate(id) => told.existing_contact = Some(id),
             Fault::Scope(scope) => told.missing_scopes.push(scope),
             Fault::RateLimited(after) => told.retry_after = Some(after),
             _ => {}
@@ -139,6 +158,7 @@ fn public(fault: &Fault) -> (Code, String) {
             let why = brief(&lines.join("; "));
             return (Code::BadUserInput, format!("The upstream refused the input: {why}"));
         }
+        Fault::Duplicate(_) => (Code::Conflict, "There is a contact with this mail address or phone number already."),
         Fault::Refused(_) => (Code::BadUserInput, "The upstream refused the input without saying why."),
         Fault::Credential => (Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential."),
         Fault::CallersCredential => (Code::Unauthenticated, "The upstream does not accept your credential."),
@@ -173,6 +193,12 @@ impl From<&Error> for ErrorExtensionValues {
         }
         if let Some(after) = told.retry_after {
             values.set("retryAfterMs", after.as_millis() as u64);
+        }
+        if let Some(id) = &told.existing_contact {
+            values.set("existingContactId", brief(id));
+        }
+        if !told.input_path.is_empty() {
+            values.set("inputPath", Value::List(told.input_path.clone()));
         }
         values
     }
@@ -210,6 +236,7 @@ mod tests {
         let rows = [
             (Fault::NotFound, "NOT_FOUND"),
             (Fault::Refused(vec!["no".into()]), "BAD_USER_INPUT"),
+            (Fault::Duplicate("c1".into()), "CONFLICT"),
             (Fault::Credential, "UPSTREAM_UNAVAILABLE"),
             (Fault::CallersCredential, "UNAUTHENTICATED"),
             (Fault::Scope("contacts.readonly"), "FORBIDDEN"),

@@ -2,6 +2,8 @@
 
 pub mod error;
 pub mod filter;
+pub mod forms;
+pub mod input;
 pub mod page;
 pub mod request;
 pub mod scalars;

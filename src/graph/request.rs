@@ -15,7 +15,7 @@ use super::error::Error;
 use super::scope::Scope;
 use super::trail::Trail;
 use crate::caller::Caller;
-use crate::upstream::{Account, Asked, Look, Pending, Question, Upstream};
+use crate::upstream::{Account, Asked, Look, Pending, Question, Upstream, Write};
 
 /// Gathers the keys that resolvers ask for at one moment, across fields and requests.
 ///
@@ -150,6 +150,12 @@ impl Request {
 }
 
 impl Here<'_> {
+    /// Makes a change; what it touched is forgotten when this returns, whatever came of it.
+    pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
+        self.trail.started();
+        Ok(self.loaders.upstream.change(write, self.deadline).await?)
+    }
+
     /// The value, from wherever it comes first. `None`: there is no such thing.
     pub async fn load<Q: Question>(&self, key: Q) -> Result<Option<Arc<Q::Answer>>, Error> {
         self.load_started(key, None).await

@@ -13,6 +13,11 @@ use super::error::Error;
 pub struct DateTime(Option<Timestamp>);
 
 impl DateTime {
+    /// The moment, if a text that was given is one.
+    pub fn at_all(self) -> Option<Timestamp> {
+        self.0
+    }
+
     /// A moment to answer with.
     pub fn at(moment: Timestamp) -> Self {
         Self(Some(moment))

@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::outcome::Failed;
-use crate::cache::{ENTRY_OVERHEAD, Epoch, Epochs, Flights, Joined, Slot};
+use crate::cache::{ENTRY_OVERHEAD, Epoch, Epochs, Flight, Flights, Joined, Slot};
 use crate::caller::Eyes;
 use crate::clock::Clock;
 use crate::graph::Sources;
@@ -173,6 +173,11 @@ impl Answers {
             self.index.insert(key, Arc::downgrade(ready));
             self.kept.insert(incoming, ready.clone());
         }
+    }
+
+    /// A share in the execution under way for `key`, if it began after the last forgetting of anything.
+    pub fn making(&self, key: &Key) -> Option<Flight<Outcome>> {
+        self.making.share(key, |as_of| as_of == self.epochs.now())
     }
 
     /// Joins the execution under way for `key` if it began after the last forgetting of anything; or lets `execution`

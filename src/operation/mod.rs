@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use serde::Deserialize;
 use tokio::time::timeout_at;
 
-use crate::cache::{Epochs, Joined};
+use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::graph::{Code, Error, Request};
@@ -180,16 +180,12 @@ impl Operations {
             if let Some(ready) = self.answers.get(&prepared.key) {
                 return Outcome::Ready(ready);
             }
-            let as_of = self.answers.now();
-            let mut making = Box::pin(self.make(request.clone(), prepared.executable()));
-            // With everything in memory it waits for nothing, and there is nothing to share.
-            if let Some(outcome) = (&mut making).now_or_never() {
-                return outcome;
-            }
-            let (share, own) = match self.answers.join(&prepared.key, as_of, making) {
-                Joined::Known(ready) => return Outcome::Ready(ready),
-                Joined::Shared(share) => (share, false),
-                Joined::Started(share) => (share, true),
+            let (share, own) = match self.answers.making(&prepared.key) {
+                Some(share) => (share, false),
+                None => match self.begin(request, prepared) {
+                    Begun::Over(outcome) => return outcome,
+                    Begun::Shared(share, own) => (share, own),
+                },
             };
             match timeout_at(request.deadline() + GRACE, share.landed()).await {
                 // It began with somebody's time, and this request has more.
@@ -198,6 +194,21 @@ impl Operations {
                 Ok(None) => return failed(Error::new(Code::Internal, FAILED)),
                 Err(_) => return failed(Error::out_of_time()),
             }
+        }
+    }
+
+    /// Begins an execution, or finds that somebody else did at the same moment.
+    fn begin(&self, request: &Request, prepared: &Prepared<'_>) -> Begun {
+        let as_of = self.answers.now();
+        let mut making = Box::pin(self.make(request.clone(), prepared.executable()));
+        // With everything in memory it waits for nothing, and there is nothing to share.
+        if let Some(outcome) = (&mut making).now_or_never() {
+            return Begun::Over(outcome);
+        }
+        match self.answers.join(&prepared.key, as_of, making) {
+            Joined::Known(ready) => Begun::Over(Outcome::Ready(ready)),
+            Joined::Shared(share) => Begun::Shared(share, false),
+            Joined::Started(share) => Begun::Shared(share, true),
         }
     }
 
@@ -226,6 +237,14 @@ impl Operations {
     async fn execute(&self, request: Request, executable: async_graphql::Request) -> Response {
         execute(self.schema.clone(), request, executable).await
     }
+}
+
+/// How far an execution came at once.
+enum Begun {
+    /// To its end.
+    Over(Outcome),
+    /// It waits for the upstream; whether it is this request's own.
+    Shared(Flight<Outcome>, bool),
 }
 
 const FAILED: &str = "The gateway failed. The request id tells which log lines.";

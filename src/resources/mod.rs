@@ -4,6 +4,7 @@
 //! it and how their answers are read.
 
 pub mod appointment;
+mod changed;
 pub mod contact;
 pub mod note;
 pub mod probe;

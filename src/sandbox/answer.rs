@@ -80,6 +80,14 @@ pub(super) enum Refusal {
         id: String,
     },
     Invalid(Vec<String>),
+    /// A new contact that has nothing but a location.
+    Nameless,
+    /// Another contact has the mail or phone of a new one.
+    Duplicate {
+        id: String,
+        name: String,
+        field: &'static str,
+    },
     TooMany,
     Broken,
 }
@@ -94,6 +102,9 @@ impl Refusal {
         } else {
             self.as_declared(status)
         };
+        if let Self::Duplicate { id, name, field } = &self {
+            body.insert("meta".into(), json!({"contactId": id, "contactName": name, "matchingField": field}));
+        }
         body.insert("traceId".into(), json!(trace));
         Answer::json(status, &body)
     }
@@ -103,7 +114,7 @@ impl Refusal {
             Self::Unauthorized(_) | Self::Version(_) | Self::TimedOut => StatusCode::UNAUTHORIZED,
             Self::WrongLocation | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Missing { .. } if quirks.missing_404 => StatusCode::NOT_FOUND,
-            Self::Missing { .. } => StatusCode::BAD_REQUEST,
+            Self::Missing { .. } | Self::Nameless | Self::Duplicate { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
@@ -118,6 +129,8 @@ impl Refusal {
             Self::TimedOut => json!("Command timed out"),
             Self::Missing { what, id } => json!(format!("{what} with id {id} not found")),
             Self::Invalid(problems) => json!(problems),
+            Self::Nameless => json!(["a contact needs a name, an email or a phone"]),
+            Self::Duplicate { .. } => json!("This location does not allow duplicated contacts."),
             Self::TooMany => json!("Too Many Requests"),
             Self::Broken => json!("Internal server error"),
         }
@@ -132,12 +145,13 @@ impl Refusal {
     }
 
     fn as_declared(&self, status: StatusCode) -> Map<String, Value> {
-        let mut body =
-            Map::from_iter([("statusCode".into(), json!(status.as_u16())), ("message".into(), self.message())]);
+        // The one refusal whose body says another status than it is sent with.
+        let said = if matches!(self, Self::Nameless) { 422 } else { status.as_u16() };
+        let mut body = Map::from_iter([("statusCode".into(), json!(said)), ("message".into(), self.message())]);
         let error = match self {
             Self::Unauthorized(_) => "Unauthorized",
             Self::WrongLocation | Self::Forbidden => "Forbidden",
-            Self::Invalid(_) => "Unprocessable Entity",
+            Self::Invalid(_) | Self::Nameless => "Unprocessable Entity",
             _ => return body,
         };
         body.insert("error".into(), json!(error));

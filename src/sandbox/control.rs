@@ -4,8 +4,8 @@ use super::{
     data::{DEMO_CONTACT, Place, company_id},
     fault::Fault,
     grant::OAuthInfo,
-    server::World,
     traffic::Counts,
+    world::World,
 };
 use axum::{
     Json, Router,

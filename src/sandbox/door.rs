@@ -1,6 +1,6 @@
 //! Who may come in: version header, token, scope, location, in the API's order and words.
 
-use super::{answer::Refusal, lock, route::Route, server::World};
+use super::{answer::Refusal, lock, route::Route, world::World};
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use std::time::Duration;
 

@@ -38,13 +38,18 @@ pub struct Fault {
     pub times: Option<u64>,
     /// Cut the connection.
     pub drop: Option<Cut>,
+    /// Let the call take effect, although its answer is replaced.
+    #[serde(default)]
+    pub done: bool,
 }
 
 /// Where a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cut {
-    /// Before anything is sent.
+    /// Before the call is looked at: a write has no effect.
+    Unseen,
+    /// After the call took effect, and before anything is sent.
     Before,
     /// In the middle of the body.
     Mid,
@@ -63,6 +68,7 @@ impl Fault {
             delay_ms: None,
             times: None,
             drop: None,
+            done: false,
         }
     }
 
@@ -106,6 +112,11 @@ impl Fault {
         Self { drop: Some(cut), ..self }
     }
 
+    /// Lets the call take effect, although its answer is replaced.
+    pub fn done(self) -> Self {
+        Self { done: true, ..self }
+    }
+
     /// What is wrong with it, for whoever wrote it.
     pub(super) fn problem(&self) -> Option<String> {
         let route = &self.route;
@@ -127,6 +138,9 @@ impl Fault {
         }
         if self.refusal.is_some() && (self.html || self.body.is_some() || self.status.is_some()) {
             return Some("refusal has a status and a body of its own".into());
+        }
+        if self.done && !self.replaces() {
+            return Some("done is for an answer that is replaced: give status, body, refusal or html".into());
         }
         let does = self.replaces() || self.delay_ms.is_some() || self.drop.is_some();
         (!does).then(|| "it does nothing: give status, body, refusal, html, delayMs or drop".into())

@@ -1,6 +1,6 @@
 //! The books of OAuth: codes and refresh tokens that can be used once, and the grants that they belong to.
 
-use super::{data::random::Random, door::Credential, lock, server::World};
+use super::{data::random::Random, door::Credential, lock, world::World};
 use serde::Serialize;
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 

@@ -8,9 +8,10 @@ use super::{
     lock,
     options::Options,
     route,
-    server::{World, nanos, run},
+    server::run,
     store::{Location, Record},
     traffic::Call,
+    world::{World, nanos},
 };
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
@@ -118,6 +119,12 @@ impl Sandbox {
     /// From now on data calls take so long.
     pub fn set_latency(&self, latency: Duration) {
         self.world.latency.store(nanos(latency), Relaxed);
+    }
+
+    /// From now on lists and searches show the contacts as they were so long ago; with the longest time there is, as they
+    /// are at this moment. Zero lets them catch up.
+    pub fn set_list_lag(&self, lag: Duration) {
+        lock::write(&self.world.store).values_mut().for_each(|location| location.lag(lag));
     }
 
     /// Holds calls to a route; each answer is made when its call arrives, from the data of that moment.

@@ -2,8 +2,9 @@
 //! own client, so that a mistake on one side can't agree with itself on the other.
 //!
 //! In reading order: [`Options`] and [`Quirks`] say what it plays; `server` is the way of one call; `route`
-//! is the table of what can be called, `door` refuses, `read` answers from the `store`, `view` is how a record
-//! looks on the wire; `data` makes the records; `oauth` answers from the books of `grant`; `limits`, [`Fault`] and [`Hold`] get in the way on purpose;
+//! is the table of what can be called, `door` refuses, `read` answers from the `store`, `write` changes it, `view` is
+//! how a record looks on the wire; `data` makes the records; `oauth` answers from the books of `grant`; `limits`,
+//! [`Fault`] and [`Hold`] get in the way on purpose; `world` is what all calls share;
 //! `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
 
 mod answer;
@@ -26,6 +27,8 @@ mod store;
 mod traffic;
 mod variant;
 mod view;
+mod world;
+mod write;
 
 pub use control::{Info, LocationInfo};
 pub use data::{DEMO_CONTACT, NOW};

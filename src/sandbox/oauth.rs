@@ -6,7 +6,8 @@ use super::{
     door,
     grant::{LIFE, Pair, UserType, Void},
     lock,
-    server::{Sent, World},
+    server::Sent,
+    world::World,
 };
 use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};

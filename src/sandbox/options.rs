@@ -27,6 +27,8 @@ pub struct Options {
     pub daily_limit: Option<u64>,
     /// Whether an app can be granted access: `/oauth/...` answers then.
     pub oauth: bool,
+    /// So much older than the contacts themselves is what lists and searches show.
+    pub list_lag: Duration,
     /// What the tokens may do.
     pub scopes: Vec<String>,
     /// Which of the API's known behaviours are played.
@@ -46,6 +48,7 @@ impl Default for Options {
             rate_limit: None,
             daily_limit: None,
             oauth: false,
+            list_lag: Duration::ZERO,
             scopes: ["contacts.readonly", "contacts.write"].map(String::from).to_vec(),
             quirks: Quirks::default(),
         }

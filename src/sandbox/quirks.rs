@@ -38,11 +38,15 @@ pub struct Quirks {
     pub no_rate_headers: bool,
     /// `no-reconnect`: an app that lost its tokens gets no new code.
     pub no_reconnect: bool,
+    /// `lower-tags`: tags are kept in lower case, however they are written.
+    pub lower_tags: bool,
+    /// `duplicates-allowed`: the location's settings allow two contacts with one mail or phone.
+    pub duplicates_allowed: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 18] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -59,6 +63,8 @@ impl Quirks {
         "business-count",
         "no-rate-headers",
         "no-reconnect",
+        "lower-tags",
+        "duplicates-allowed",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -79,6 +85,8 @@ impl Quirks {
             "business-count" => &mut self.business_count,
             "no-rate-headers" => &mut self.no_rate_headers,
             "no-reconnect" => &mut self.no_reconnect,
+            "lower-tags" => &mut self.lower_tags,
+            "duplicates-allowed" => &mut self.duplicates_allowed,
             _ => return None,
         })
     }

@@ -1,4 +1,4 @@
-//! The eight reads, each answered from the store under one lock.
+//! The reads, each answered from the store under one lock.
 
 use super::{
     answer::{Answer, Refusal},
@@ -171,6 +171,19 @@ pub(super) fn of_business(ask: &Ask) -> Answered {
         contacts: Vec<Row<'a>>,
     }
     Ok(Answer::ok(&Body { contacts: rows }))
+}
+
+/// The contact with this mail or phone, whole; null for a stranger.
+pub(super) fn duplicate(ask: &Ask) -> Answered {
+    own_location(ask)?;
+    let found = ask.location.same(ask.query("email"), ask.query("number"));
+    let record = found.and_then(|(_, id, _)| ask.location.get(&id));
+    let contact = record.map(|record| Contact(&record.contact, ask.quirks));
+    #[derive(Serialize)]
+    struct Body<'a> {
+        contact: Option<Contact<'a>>,
+    }
+    Ok(Answer::ok(&Body { contact }))
 }
 
 fn own_location(ask: &Ask) -> Result<(), Refusal> {

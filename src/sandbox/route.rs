@@ -1,9 +1,11 @@
-//! The table of what can be called. A new endpoint is one row here and one function in `read` (or beside it).
+//! The table of what can be called. A new endpoint is one row here and one function in `read` or `write`.
 
 use super::{
     answer::{Answer, Refusal},
     oauth, read,
-    server::{Ask, Sent, World},
+    server::{Ask, Sent},
+    world::World,
+    write::{self, Change},
 };
 use percent_encoding::percent_decode_str;
 
@@ -15,31 +17,61 @@ pub(super) struct Route {
     pub does: Does,
 }
 
-/// What a route does, and so what it needs.
+/// What a route does, and so what it needs and which lock it takes.
 pub(super) enum Does {
-    /// The records, for whoever the door lets in.
+    /// Looks at the records, for whoever the door lets in.
     Read(fn(&Ask) -> Result<Answer, Refusal>),
-    /// The books of grants, which look at credentials in their own way. No limit counts these calls.
+    /// Changes them.
+    Write(fn(&mut Change) -> Result<Answer, Refusal>),
+    /// Asks the books of grants, which look at credentials in their own way. No limit counts these calls.
     Grants(fn(&World, &Sent) -> Result<Answer, Refusal>),
 }
 
-const READ: &str = "contacts.readonly";
-const OAUTH: &str = "oauth.write";
+const fn read(template: &'static str, answer: fn(&Ask) -> Result<Answer, Refusal>) -> Route {
+    Route { template, scope: "contacts.readonly", does: Does::Read(answer) }
+}
+
+const fn write(template: &'static str, change: fn(&mut Change) -> Result<Answer, Refusal>) -> Route {
+    Route { template, scope: "contacts.write", does: Does::Write(change) }
+}
+
+const fn grants(
+    template: &'static str,
+    scope: &'static str,
+    answer: fn(&World, &Sent) -> Result<Answer, Refusal>,
+) -> Route {
+    Route { template, scope, does: Does::Grants(answer) }
+}
 
 /// Fixed segments come before named ones where both would fit.
-pub(super) static ROUTES: [Route; 12] = [
-    Route { template: "GET /contacts/", scope: READ, does: Does::Read(read::contacts) },
-    Route { template: "GET /contacts/business/{businessId}", scope: READ, does: Does::Read(read::of_business) },
-    Route { template: "GET /contacts/{contactId}", scope: READ, does: Does::Read(read::contact) },
-    Route { template: "GET /contacts/{contactId}/tasks", scope: READ, does: Does::Read(read::tasks) },
-    Route { template: "GET /contacts/{contactId}/tasks/{taskId}", scope: READ, does: Does::Read(read::task) },
-    Route { template: "GET /contacts/{contactId}/notes", scope: READ, does: Does::Read(read::notes) },
-    Route { template: "GET /contacts/{contactId}/notes/{id}", scope: READ, does: Does::Read(read::note) },
-    Route { template: "GET /contacts/{contactId}/appointments", scope: READ, does: Does::Read(read::appointments) },
-    Route { template: "POST /oauth/token", scope: "", does: Does::Grants(oauth::token) },
-    Route { template: "POST /oauth/locationToken", scope: OAUTH, does: Does::Grants(oauth::location_token) },
-    Route { template: "POST /oauth/reconnect", scope: "", does: Does::Grants(oauth::reconnect) },
-    Route { template: "GET /v2/oauth/chooselocation", scope: "", does: Does::Grants(oauth::choose) },
+pub(super) static ROUTES: [Route; 27] = [
+    read("GET /contacts/", read::contacts),
+    read("GET /contacts/business/{businessId}", read::of_business),
+    read("GET /contacts/search/duplicate", read::duplicate),
+    read("GET /contacts/{contactId}", read::contact),
+    read("GET /contacts/{contactId}/tasks", read::tasks),
+    read("GET /contacts/{contactId}/tasks/{taskId}", read::task),
+    read("GET /contacts/{contactId}/notes", read::notes),
+    read("GET /contacts/{contactId}/notes/{id}", read::note),
+    read("GET /contacts/{contactId}/appointments", read::appointments),
+    write("POST /contacts/", write::create),
+    write("POST /contacts/upsert", write::upsert),
+    write("PUT /contacts/{contactId}", write::update),
+    write("DELETE /contacts/{contactId}", write::delete),
+    write("POST /contacts/{contactId}/tags", write::add_tags),
+    write("DELETE /contacts/{contactId}/tags", write::remove_tags),
+    write("POST /contacts/{contactId}/tasks", write::create_task),
+    write("PUT /contacts/{contactId}/tasks/{taskId}", write::update_task),
+    write("PUT /contacts/{contactId}/tasks/{taskId}/completed", write::complete_task),
+    write("DELETE /contacts/{contactId}/tasks/{taskId}", write::delete_task),
+    write("POST /contacts/{contactId}/notes", write::create_note),
+    write("PUT /contacts/{contactId}/notes/{id}", write::update_note),
+    write("DELETE /contacts/{contactId}/notes/{id}", write::delete_note),
+    write("POST /contacts/{contactId}/workflow/{workflowId}", write::start_workflow),
+    grants("POST /oauth/token", "", oauth::token),
+    grants("POST /oauth/locationToken", "oauth.write", oauth::location_token),
+    grants("POST /oauth/reconnect", "", oauth::reconnect),
+    grants("GET /v2/oauth/chooselocation", "", oauth::choose),
 ];
 
 /// Under which key calls are counted that no row of the table fits.
@@ -120,6 +152,6 @@ mod tests {
         assert!(found("/contacts/a/").is_none());
         assert!(found("/contacts/a/tasks/t/x").is_none());
         assert!(matches!(find("GET", "/Contacts/a"), Found::MisCased));
-        assert!(matches!(find("POST", "/contacts/"), Found::Nothing));
+        assert!(matches!(find("PATCH", "/contacts/"), Found::Nothing));
     }
 }

@@ -2,129 +2,37 @@
 
 use super::{
     answer::{Answer, JSON, Refusal},
-    control::{self, Info},
-    data,
-    data::random::Random,
-    door::{self, Credential},
-    fault::{Cut, Faults},
-    grant::Grants,
-    hold::Gates,
-    limits::Limits,
+    control, door,
+    fault::Cut,
     lock,
     options::Options,
     quirks::Quirks,
     route::{self, Does, Found, ROUTES, Route, UNMATCHED},
-    store::{Location, Store},
-    traffic::{Call, Traffic},
+    store::Location,
+    traffic::Call,
+    world::World,
+    write::Change,
 };
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{Query, Request, State},
-    http::{HeaderMap, HeaderValue, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
 use futures_util::stream;
 use jiff::tz::TimeZone;
+use serde_json::Value;
 use std::{
-    collections::HashMap,
     io,
-    sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
 /// How long calls under way may take to end once the server is to stop.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// Most bytes of a body; no call needs more.
-const LONGEST_BODY: usize = 1 << 20;
-
-/// Everything that the calls of one sandbox share.
-pub(super) struct World {
-    pub options: Options,
-    pub info: Info,
-    pub store: RwLock<Store>,
-    /// By token.
-    pub credentials: RwLock<HashMap<String, Credential>>,
-    pub grants: Grants,
-    started: Instant,
-    /// By how many milliseconds the sandbox's clock was put forward.
-    ahead: AtomicU64,
-    pub traffic: Traffic,
-    pub faults: Faults,
-    pub gates: Arc<Gates>,
-    /// Nanoseconds.
-    pub latency: AtomicU64,
-    limits: Mutex<Limits>,
-    /// For jitter and failures, so that a run can be repeated.
-    dice: Mutex<Random>,
-    traces: AtomicU64,
-}
-
-impl World {
-    pub fn new(options: Options, keep_calls: bool) -> Arc<Self> {
-        let places = data::places(options.locations);
-        let credential = |location: &str| Credential::lasting(location, options.scopes.clone());
-        let grants = Grants::new(options.seed);
-        let oauth = options.oauth.then(|| grants.info(&places[0].location_id));
-        let tokens = places.iter().map(|place| (place.token.clone(), credential(&place.location_id)));
-        Arc::new(Self {
-            credentials: RwLock::new(tokens.collect()),
-            store: RwLock::new(data::fill(&options, &places)),
-            info: Info::new(places, oauth),
-            grants,
-            started: Instant::now(),
-            ahead: AtomicU64::new(0),
-            traffic: Traffic::new(keep_calls),
-            faults: Faults::default(),
-            gates: Arc::default(),
-            latency: AtomicU64::new(nanos(options.latency)),
-            limits: Mutex::new(Limits::new(&options)),
-            dice: Mutex::new(Random::new(&[options.seed, 77])),
-            traces: AtomicU64::new(0),
-            options,
-        })
-    }
-
-    /// The sandbox's clock: the time since it began, and what it was put forward.
-    pub fn uptime(&self) -> Duration {
-        self.started.elapsed() + Duration::from_millis(self.ahead.load(Relaxed))
-    }
-
-    pub fn advance(&self, by: Duration) {
-        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Relaxed);
-    }
-
-    /// Every access token that was granted so far is dead.
-    pub fn expire_tokens(&self) {
-        lock::write(&self.credentials).retain(|_, credential| credential.expires.is_none());
-    }
-
-    pub fn client_id(&self) -> &str {
-        self.info.oauth.as_ref().map_or("", |oauth| &oauth.client_id)
-    }
-
-    fn draws_failure(&self) -> bool {
-        self.options.fail_rate > 0.0 && lock::lock(&self.dice).share() < self.options.fail_rate
-    }
-
-    fn delay(&self) -> Duration {
-        let latency = Duration::from_nanos(self.latency.load(Relaxed));
-        if self.options.jitter.is_zero() {
-            return latency;
-        }
-        latency + self.options.jitter.mul_f64(lock::lock(&self.dice).share())
-    }
-}
-
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// What a route needs to answer one call that was let in.
 pub(super) struct Ask<'a> {
@@ -194,13 +102,22 @@ struct Arrival {
     route: Option<(&'static Route, Vec<String>)>,
     mis_cased: bool,
     parameters: Vec<(String, String)>,
-    body: Bytes,
+    /// The body as it came.
+    bytes: Bytes,
+    /// The same, where it is JSON.
+    body: Option<Value>,
     trace: String,
 }
 
+/// Longest body that is read; the API's own bound is not known.
+const LONGEST_BODY: usize = 1 << 20;
+
 async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let body = to_bytes(body, LONGEST_BODY).await.unwrap_or_default();
+    let Ok(bytes) = to_bytes(body, LONGEST_BODY).await else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let body = json_body(&head, &bytes);
     let found = route::find(head.method.as_str(), head.uri.path());
     let mis_cased = matches!(found, Found::MisCased);
     let (row, segments) = match found {
@@ -208,9 +125,9 @@ async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
         Found::MisCased | Found::Nothing => (None, Vec::new()),
     };
     let parameters = Query::try_from_uri(&head.uri).map(|Query(pairs)| pairs).unwrap_or_default();
-    let trace = format!("{:016x}", Random::new(&[world.traces.fetch_add(1, Relaxed)]).next());
+    let trace = world.trace();
     let route = row.map(|row| (&ROUTES[row], segments));
-    let arrival = Arrival { head, route, mis_cased, parameters, body, trace };
+    let arrival = Arrival { head, route, mis_cased, parameters, bytes, body, trace };
 
     let location = location_of(&world, &arrival);
     let under_way = world.traffic.arrive(row, |route| line(&arrival, route, location.clone()));
@@ -219,6 +136,15 @@ async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
         under_way.answered(response.status().as_u16());
     }
     response
+}
+
+/// A body that does not say that it is JSON is none, as with the API's own framework.
+fn json_body(head: &Parts, body: &Bytes) -> Option<Value> {
+    let kind = head.headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.starts_with("application/json") || body.is_empty() {
+        return None;
+    }
+    serde_json::from_slice(body).ok()
 }
 
 fn location_of(world: &World, arrival: &Arrival) -> Option<String> {
@@ -233,6 +159,7 @@ fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Cal
         route,
         path: arrival.head.uri.path().to_owned(),
         query: arrival.parameters.clone(),
+        body: arrival.body.clone(),
         location,
         version: version.map(String::from),
         status: None,
@@ -262,9 +189,10 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     let template = arrival.route.as_ref().map_or(UNMATCHED, |(route, _)| route.template);
     let fault = world.faults.take(template, contact_of(arrival));
     let fails = world.draws_failure();
+    let unseen = fault.as_ref().is_some_and(|fault| fault.drop == Some(Cut::Unseen));
     let mut early = None;
     if let Some(gate) = world.gates.before(template) {
-        if gate.answer_first {
+        if gate.answer_first && !unseen {
             early = Some(answer(world, arrival));
         }
         // Told only now, so that whoever waits for arrivals may change the data at once.
@@ -278,7 +206,13 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     let quirks = &world.options.quirks;
     let replaced = fault.as_ref().and_then(|fault| fault.answer(quirks, &arrival.trace));
     let answer = match replaced {
-        Some(replaced) => replaced,
+        _ if unseen => Answer::nothing_here(),
+        Some(replaced) => {
+            if fault.as_ref().is_some_and(|fault| fault.done) && early.is_none() {
+                answer(world, arrival);
+            }
+            replaced
+        }
         None if fails => Refusal::Broken.answer(quirks, &arrival.trace),
         None => early.unwrap_or_else(|| answer(world, arrival)),
     };
@@ -294,7 +228,7 @@ fn is_for_grants(arrival: &Arrival) -> bool {
 
 fn contact_of(arrival: &Arrival) -> Option<&str> {
     let (route, segments) = arrival.route.as_ref()?;
-    let named = route.template.starts_with("GET /contacts/{contactId}");
+    let named = route.template.contains(" /contacts/{contactId}");
     segments.first().filter(|_| named).map(String::as_str)
 }
 
@@ -307,28 +241,43 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
             Answer::nothing_here()
         };
     };
-    let answer = match route.does {
-        Does::Read(answer) => answer,
-        Does::Grants(_) if !world.options.oauth => return Answer::nothing_here(),
+    let admit = || door::admit(world, &arrival.head.headers, route);
+    let answered = match route.does {
+        Does::Grants(_) if !world.options.oauth => Ok(Answer::nothing_here()),
         Does::Grants(answer) => {
-            let Arrival { head, parameters, body, trace, .. } = arrival;
-            let sent = Sent { headers: &head.headers, parameters, body, trace };
-            return answer(world, &sent).unwrap_or_else(|refusal| refusal.answer(quirks, trace));
+            let Arrival { head, parameters, bytes, trace, .. } = arrival;
+            answer(world, &Sent { headers: &head.headers, parameters, body: bytes, trace })
         }
+        Does::Read(read) => admit().and_then(|location_id| {
+            if lock::read(&world.store).get(&location_id).is_some_and(Location::lags) {
+                let mut store = lock::write(&world.store);
+                store.entry(location_id.clone()).and_modify(|location| location.catch_up(Instant::now()));
+            }
+            let store = lock::read(&world.store);
+            read(&Ask {
+                location_id: &location_id,
+                location: store.get(&location_id).ok_or(Refusal::WrongLocation)?,
+                segments,
+                parameters: &arrival.parameters,
+                quirks,
+                zone: &world.options.timezone,
+                trace: &arrival.trace,
+            })
+        }),
+        Does::Write(write) => admit().and_then(|location_id| {
+            let mut store = lock::write(&world.store);
+            write(&mut Change {
+                location_id: &location_id,
+                location: store.get_mut(&location_id).ok_or(Refusal::WrongLocation)?,
+                segments,
+                body: arrival.body.as_ref().unwrap_or(&Value::Null),
+                quirks,
+                trace: &arrival.trace,
+                fresh_id: world.fresh_id(),
+                now: world.now(),
+            })
+        }),
     };
-    let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| {
-        let store = lock::read(&world.store);
-        let location = store.get(&location_id).ok_or(Refusal::WrongLocation)?;
-        answer(&Ask {
-            location_id: &location_id,
-            location,
-            segments,
-            parameters: &arrival.parameters,
-            quirks,
-            zone: &world.options.timezone,
-            trace: &arrival.trace,
-        })
-    });
     answered.unwrap_or_else(|refusal| refusal.answer(quirks, &arrival.trace))
 }
 
@@ -339,7 +288,7 @@ fn cut_off(mut answer: Answer, cut: Cut) -> Response {
     answer.body.truncate(part);
     let failure = || Err(io::Error::from(io::ErrorKind::ConnectionReset));
     let body = match cut {
-        Cut::Before => Body::from_stream(stream::once(async move { failure() as io::Result<Vec<u8>> })),
+        Cut::Unseen | Cut::Before => Body::from_stream(stream::once(async move { failure() as io::Result<Vec<u8>> })),
         Cut::Mid => Body::from_stream(stream::unfold(Some(answer.body), move |left| async move {
             match left {
                 Some(part) => Some((Ok(part), None)),

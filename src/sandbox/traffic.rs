@@ -5,6 +5,7 @@ use super::{
     route::{ROUTES, UNMATCHED},
 };
 use serde::Serialize;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -26,6 +27,8 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// The location of the token that came along; none for a token that opens nothing.
     pub location: Option<String>,
+    /// The body, if it was JSON.
+    pub body: Option<Value>,
     /// The version header.
     pub version: Option<String>,
     /// The status that was answered; none while the call is under way, or when its connection was cut.

@@ -46,7 +46,7 @@ fn text<'a>(contact: &'a Value, key: &str) -> Option<&'a str> {
     contact[key].as_str()
 }
 
-fn full_name(contact: &Value) -> String {
+pub(super) fn full_name(contact: &Value) -> String {
     let parts = ["firstName", "lastName"].iter().filter_map(|key| text(contact, key));
     parts.collect::<Vec<_>>().join(" ")
 }

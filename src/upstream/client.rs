@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{RequestBuilder, Url, redirect};
+use reqwest::{Method, RequestBuilder, Url, redirect};
+use serde_json::Value;
+use tokio::time::Instant;
 
 use super::account::Account;
 use super::credential::{Bearer, Endpoint, Trouble};
@@ -39,6 +41,16 @@ impl Route {
     pub const fn read_contacts(template: &'static str) -> Self {
         Self { template, version: "2021-07-28", scope: "contacts.readonly" }
     }
+
+    /// A writing route of the contacts family.
+    pub const fn write_contacts(template: &'static str) -> Self {
+        Self { template, version: "2021-07-28", scope: "contacts.write" }
+    }
+
+    /// The template is method and path, with a blank between.
+    fn parts(&self) -> (&'static str, &'static str) {
+        self.template.split_once(' ').unwrap_or(("GET", self.template))
+    }
 }
 
 /// One call to make.
@@ -47,12 +59,13 @@ pub struct Call {
     route: Route,
     path: String,
     query: Vec<(&'static str, String)>,
+    body: Option<Value>,
 }
 
 impl Call {
     /// Fills the variable segments of the route with `ids`, in order.
-    pub fn get(route: Route, ids: &[&Id]) -> Self {
-        let template = route.template.trim_start_matches("GET ");
+    pub fn to(route: Route, ids: &[&Id]) -> Self {
+        let (_, template) = route.parts();
         let mut ids = ids.iter();
         let segments =
             template.split('/').map(|segment| match segment.starts_with('{').then(|| ids.next()).flatten() {
@@ -60,7 +73,13 @@ impl Call {
                 None => segment.to_owned(),
             });
         let path = segments.collect::<Vec<_>>().join("/");
-        Self { route, path, query: Vec::new() }
+        Self { route, path, query: Vec::new(), body: None }
+    }
+
+    /// Gives it a JSON body.
+    #[must_use]
+    pub fn body(self, body: impl Into<Value>) -> Self {
+        Self { body: Some(body.into()), ..self }
     }
 
     /// Adds a query parameter.
@@ -118,7 +137,12 @@ impl Client {
     /// Sends the call; the body of a 2xx, or what went wrong. A call whose credential is refused was not carried out,
     /// and is sent once more if there is another credential.
     pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let mut sent = self.send_with_credential(account, call).await;
+        self.send_by(None, account, call).await
+    }
+
+    /// The same, sent by `deadline` or not at all: a credential that is renewed first takes its time.
+    pub async fn send_by(&self, deadline: Option<Instant>, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let mut sent = self.send_with_credential(deadline, account, call).await;
         match &mut sent {
             Ok(_) => account.note_refused(false),
             Err(error) if error.fault != Fault::Credential => {}
@@ -128,13 +152,28 @@ impl Client {
         sent
     }
 
-    async fn send_with_credential(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+    async fn send_with_credential(
+        &self,
+        deadline: Option<Instant>,
+        account: &Account,
+        call: &Call,
+    ) -> Result<Vec<u8>, Error> {
         let none = |trouble: Trouble| trouble.to_error(call.route.template);
+        let in_time = || match deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(Error { reached: false, ..Error::new(call.route.template, Fault::Timeout) })
+            }
+            _ => Ok(()),
+        };
         let bearer = account.credential.bearer().await.map_err(none)?;
+        in_time()?;
         match self.send_with(&bearer, account, call).await {
             Err(error) if error.fault == Fault::Credential => {
                 match account.credential.instead_of(&bearer).await.map_err(none)? {
-                    Some(other) => self.send_with(&other, account, call).await,
+                    Some(other) => {
+                        in_time()?;
+                        self.send_with(&other, account, call).await
+                    }
                     None => Err(error),
                 }
             }
@@ -144,7 +183,13 @@ impl Client {
 
     /// Sends the call once.
     async fn send_with(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let request = self.http.get(self.url(call)?);
+        let route = call.route.template;
+        let (method, _) = call.route.parts();
+        let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;
+        let mut request = self.http.request(method, self.url(call)?);
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
         self.ask(call.route, request, bearer, account).await
     }
 
@@ -155,11 +200,7 @@ impl Client {
     /// `completed`, which is required, is refused. The upstream looks at the scope before any of that, as its kind of
     /// server does (guards before pipes), so a refusal for another reason means that the scope is there.
     pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
-        const ROUTE: Route = Route {
-            template: "PUT /contacts/{contactId}/tasks/{taskId}/completed",
-            version: "2021-07-28",
-            scope: "contacts.write",
-        };
+        const ROUTE: Route = Route::write_contacts("PUT /contacts/{contactId}/tasks/{taskId}/completed");
         const NONE: &str = "contacts-gateway-check";
         let bearer = match account.credential.bearer().await {
             Ok(bearer) => bearer,
@@ -174,7 +215,7 @@ impl Client {
         let may = match answered {
             Ok(_) => Ok(true),
             Err(error) => match error.fault {
-                Fault::NotFound | Fault::Refused(_) => Ok(true),
+                Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) => Ok(true),
                 Fault::Scope(_) => Ok(false),
                 _ => Err(error),
             },
@@ -225,7 +266,10 @@ impl Client {
         }
         let window = account.limits().window.unwrap_or(USUAL_WINDOW);
         let mut error = classify(route, scope, status.as_u16(), &body, window);
-        if matches!(error.fault, Fault::NotFound | Fault::Refused(_) | Fault::Scope(_) | Fault::Location) {
+        if matches!(
+            error.fault,
+            Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) | Fault::Scope(_) | Fault::Location
+        ) {
             bearer.accept();
         }
         error.hide(bearer.token());
@@ -238,8 +282,7 @@ impl Client {
         url.set_path(&path);
         // Ids cannot change the path; if a parser ever reads one otherwise, nothing is sent.
         if url.path() != path {
-            let why = "an id would change the path of the call".into();
-            return Err(Error::new(call.route.template, Fault::Gateway(why)));
+            return Err(Error::unsent(call.route.template, "an id would change the path of the call"));
         }
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&call.query);
@@ -260,7 +303,7 @@ fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
 
 fn broken(route: &'static str, error: &reqwest::Error) -> Error {
     let fault = if error.is_timeout() { Fault::Timeout } else { Fault::Unavailable };
-    Error::new(route, fault)
+    Error { reached: !error.is_connect(), ..Error::new(route, fault) }
 }
 
 #[cfg(test)]
@@ -271,7 +314,7 @@ mod tests {
     fn a_call_keeps_to_its_route_and_its_base() {
         const ROUTE: Route = Route::read_contacts("GET /contacts/{contactId}/tasks/{taskId}");
         let id = |text| Id::new(text).expect("an id");
-        let call = Call::get(ROUTE, &[&id("c;1"), &id("t@1")]).with("q", "a b&c");
+        let call = Call::to(ROUTE, &[&id("c;1"), &id("t@1")]).with("q", "a b&c");
         for (base, want) in [
             ("http://up.test", "http://up.test/contacts/c%3B1/tasks/t%401?q=a+b%26c"),
             ("http://up.test/api/", "http://up.test/api/contacts/c%3B1/tasks/t%401?q=a+b%26c"),

@@ -12,6 +12,8 @@ pub enum Fault {
     NotFound,
     /// The upstream refuses what was asked; its reasons.
     Refused(Vec<String>),
+    /// The upstream refuses a new contact because it has one with the same mail or phone: this one.
+    Duplicate(Box<str>),
     /// The gateway's credential is not accepted.
     Credential,
     /// The caller's own credential is not accepted.
@@ -38,6 +40,7 @@ impl Fault {
         match self {
             Self::NotFound => "not_found",
             Self::Refused(_) => "refused",
+            Self::Duplicate(_) => "duplicate",
             Self::Credential => "credential",
             Self::CallersCredential => "callers_credential",
             Self::Scope(_) => "scope",
@@ -62,12 +65,18 @@ pub struct Error {
     pub status: Option<u16>,
     /// The upstream's own name for the call.
     pub trace_id: Option<String>,
+    /// Whether the call may have reached the upstream.
+    pub reached: bool,
+    /// Whether it was to change something.
+    pub is_write: bool,
+    /// A contact that is there already and that the failed write may be about.
+    pub existing: Option<Box<str>>,
 }
 
 impl Error {
     /// A failure without an answer.
     pub fn new(route: &'static str, fault: Fault) -> Self {
-        Self { fault, route, status: None, trace_id: None }
+        Self { fault, route, status: None, trace_id: None, reached: true, is_write: false, existing: None }
     }
 
     /// A 2xx whose body cannot be used.
@@ -84,10 +93,23 @@ impl Error {
         };
         match &mut self.fault {
             Fault::Refused(lines) => lines.iter_mut().for_each(hide),
+            Fault::Duplicate(id) if !secret.is_empty() && id.contains(secret) => {
+                *id = id.replace(secret, "(hidden)").into()
+            }
             Fault::BadResponse(text) | Fault::Gateway(text) => hide(text),
             _ => {}
         }
         self.trace_id.iter_mut().for_each(hide);
+    }
+
+    /// A failure before anything was sent.
+    pub fn unsent(route: &'static str, why: impl Into<String>) -> Self {
+        Self { reached: false, ..Self::new(route, Fault::Gateway(why.into())) }
+    }
+
+    /// Whether a write that failed like this may have taken effect all the same.
+    pub fn is_unclear(&self) -> bool {
+        self.reached && matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::BadResponse(_))
     }
 
     /// Whether the same read may well succeed if it is sent again.
@@ -116,6 +138,22 @@ struct Body {
     error: Message,
     #[serde(rename = "traceId")]
     trace_id: Option<String>,
+    #[serde(deserialize_with = "lenient_meta")]
+    meta: Meta,
+}
+
+/// What a refused duplicate is told with.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Meta {
+    #[serde(deserialize_with = "super::wire::text")]
+    contact_id: super::wire::Text,
+}
+
+/// Other errors have other things under this key, or nothing.
+fn lenient_meta<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Meta, D::Error> {
+    let meta = serde_json::Value::deserialize(from)?;
+    Ok(serde_json::from_value(meta).unwrap_or_default())
 }
 
 #[derive(Deserialize)]
@@ -156,7 +194,10 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
     let unauthorized = || !lines.is_empty() && lines.iter().all(|line| line.eq_ignore_ascii_case("unauthorized"));
     let fault = match status {
         400 | 404 if lines.iter().any(names_what) => Fault::NotFound,
-        400 | 409 | 422 => Fault::Refused(lines),
+        400 | 409 | 422 => match super::wire::first_of([body.meta.contact_id]) {
+            Some(id) => Fault::Duplicate(id),
+            None => Fault::Refused(lines),
+        },
         401 if says("scope") => Fault::Scope(scope),
         401 if says("timed out") => Fault::Timeout,
         401 if says("version header") => Fault::Gateway(lines.join("; ")),
@@ -167,7 +208,7 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
         500.. => Fault::Unavailable,
         _ => Fault::Gateway(format!("unexpected status {status}")),
     };
-    Error { fault, route, status: Some(status), trace_id }
+    Error { status: Some(status), trace_id, ..Error::new(route, fault) }
 }
 
 #[cfg(test)]
@@ -195,6 +236,13 @@ mod tests {
                 refused(&["a", "b", "Unprocessable Entity"]),
             ),
             (422, r#"{"message":"x"}"#, refused(&["x"])),
+            (
+                400,
+                r#"{"message":"x","meta":{"contactId":"c1","matchingField":"email"}}"#,
+                Fault::Duplicate("c1".into()),
+            ),
+            (400, r#"{"message":"x","meta":{"contactId":null}}"#, refused(&["x"])),
+            (400, r#"{"message":"x","meta":["c1"]}"#, refused(&["x"])),
             (401, r#"{"statusCode":401,"message":"Invalid JWT","error":"Unauthorized"}"#, Fault::Credential),
             (401, r#"{"message":"Invalid Private Integration token"}"#, Fault::Credential),
             (401, r#"{"message":"Invalid token: access token is invalid"}"#, Fault::Credential),

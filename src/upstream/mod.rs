@@ -5,13 +5,16 @@ mod client;
 pub mod credential;
 mod error;
 mod id;
+mod lately;
 mod retry;
 pub mod wire;
+mod write;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,12 +25,19 @@ pub use client::{Call, Client, Route};
 pub use credential::{Credential, Trouble};
 pub use error::{Error, Fault};
 pub use id::{Id, NoId};
+pub use lately::Behind;
 pub use retry::Policy;
+pub use write::{Shelf, Write};
+
+use lately::Lately;
 
 use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slot, Tag, Value};
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
+
+/// How long what lags behind is kept, at most.
+const PASSING_TTL: Duration = Duration::from_secs(1);
 
 /// The time to live of each kind of value.
 #[derive(Clone, Copy, Debug)]
@@ -129,6 +139,9 @@ struct Parts {
     flights: Flights<EntityKey, Landed>,
     retry: Policy,
     ttls: Ttls,
+    /// Held by who forgets, so that a change can see what was forgotten while it was made.
+    forgetting: Mutex<()>,
+    lately: Lately,
 }
 
 /// What the cache has of an answer.
@@ -148,7 +161,9 @@ pub struct Upstream(Arc<Parts>);
 impl Upstream {
     /// Puts the parts together.
     pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls) -> Self {
-        Self(Arc::new(Parts { client, cache, flights: Flights::default(), retry, ttls }))
+        let lately = Lately::new(cache.clock().clone());
+        let (flights, forgetting) = (Flights::default(), Mutex::default());
+        Self(Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately }))
     }
 
     /// The answer, if the cache has it.
@@ -224,20 +239,18 @@ impl Upstream {
     async fn read<Q: Question>(self, question: Q, as_of: Epoch) -> Landed {
         let Parts { cache, ttls, .. } = &*self.0;
         let ttl = question.ttl(ttls);
-        let session = Session { upstream: self.clone(), account: question.account().clone(), as_of };
+        let passing = Arc::new(AtomicBool::new(false));
+        let account = question.account().clone();
+        let session = Session { upstream: self.clone(), account, as_of, passing: passing.clone() };
         let (value, bytes, ttl) = match question.clone().fetch(session).await? {
             Some((answer, bytes)) => (Some(Arc::new(answer)), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
+        let ttl = if passing.load(Ordering::Relaxed) { ttl.min(PASSING_TTL) } else { ttl };
         let origin = cache.origin(self.slots(&question, value.as_deref()), as_of, ttl);
         let held = Held { value: value.clone(), origin: origin.clone() };
         cache.insert(question.key(), held, bytes);
         Ok(Held { value: value.map(|value| value as Value), origin })
-    }
-
-    /// Makes everything that was made from this stale, at once and for every caller.
-    pub fn forget(&self, tag: Tag<'_>) {
-        self.0.cache.epochs().forget(tag);
     }
 
     /// Bytes that are held, as weighed.
@@ -261,12 +274,28 @@ pub struct Session {
     upstream: Upstream,
     account: Arc<Account>,
     as_of: Epoch,
+    /// Set when the answer will soon be another.
+    passing: Arc<AtomicBool>,
 }
 
 impl Session {
     /// The location that is read.
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Whether lists may not show a late change of their location yet; then what is read of one is not kept for long.
+    pub fn reads_behind(&self) -> bool {
+        let behind = self.upstream.0.lately.are_lists_behind(&self.account);
+        if behind {
+            self.passing.store(true, Ordering::Relaxed);
+        }
+        behind
+    }
+
+    /// Whether a list's row of this contact may be older than what was changed of it through the gateway.
+    pub fn is_row_behind(&self, id: &str) -> bool {
+        self.upstream.0.lately.is_row_behind(&self.account, id)
     }
 
     /// The body of the answer, after retries. `None`: the upstream says that there is no such record.

@@ -34,6 +34,33 @@ pub fn decode<T: de::DeserializeOwned>(route: &'static str, body: &[u8]) -> Resu
     serde_json::from_slice(body).map_err(|error| Error::bad_response(route, error))
 }
 
+/// Whether a change succeeded, in the spellings that were seen.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Success {
+    #[serde(deserialize_with = "flag")]
+    succeded: Option<bool>,
+    #[serde(deserialize_with = "flag")]
+    succeeded: Option<bool>,
+    #[serde(deserialize_with = "flag")]
+    success: Option<bool>,
+}
+
+impl Success {
+    /// Whether the answer says that it did not succeed.
+    pub fn is_denied(&self) -> bool {
+        [self.succeded, self.succeeded, self.success].contains(&Some(false))
+    }
+}
+
+/// The body of a change that tells nothing but its success.
+pub fn succeeded(route: &'static str, body: &[u8]) -> Result<(), Error> {
+    match decode::<Success>(route, body)?.is_denied() {
+        false => Ok(()),
+        true => Err(Error::bad_response(route, "it did not succeed")),
+    }
+}
+
 /// The one value that a key may hold, in whatever type it comes.
 trait Lenient: Sized {
     fn of_text(_: &str) -> Option<Self>;

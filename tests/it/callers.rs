@@ -3,6 +3,7 @@
 mod issuer;
 mod jwt;
 mod keys;
+mod new_key;
 mod passthrough;
 mod scopes;
 mod secrets;

@@ -22,3 +22,4 @@ mod stale;
 mod support;
 mod tenancy;
 mod vendor;
+mod writes;

@@ -6,6 +6,7 @@ mod knobs;
 mod oauth;
 mod reads;
 mod refusals;
+mod writes;
 
 use contacts_gateway::sandbox::{Options, Sandbox};
 use reqwest::{Client, RequestBuilder, Response};

@@ -41,7 +41,7 @@ impl Question for AppointmentsOf {
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::LIST, &[&self.contact])).await? else {
+        let Some(body) = session.get(Call::to(api::LIST, &[&self.contact])).await? else {
             return Ok(None);
         };
         let appointments = api::list(session.account(), &self.contact, &body)?;

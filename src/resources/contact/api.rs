@@ -1,9 +1,9 @@
 //! The upstream's routes for contacts, and how their answers become [`Contact`]s: one normaliser a route.
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::model::{Contact, CustomField, Part, Parts};
+use super::model::{Contact, Part, Parts};
+use super::wire::{Given, Wire, joined};
 use crate::upstream::wire::{self, Text};
 use crate::upstream::{Account, Error, Route};
 
@@ -14,167 +14,20 @@ pub const LIST: Route = Route::read_contacts("GET /contacts/");
 /// The contacts of a business.
 pub const OF_BUSINESS: Route = Route::read_contacts("GET /contacts/business/{businessId}");
 
-/// A text of which it matters whether the answer had its key at all.
-type Given = Option<Text>;
-
-/// Every key of a contact that any route was seen to send and that the schema shows.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Wire {
-    #[serde(deserialize_with = "wire::text")]
-    id: Text,
-    #[serde(rename = "_id", deserialize_with = "wire::text")]
-    underscore_id: Text,
-    #[serde(deserialize_with = "wire::text")]
-    location_id: Text,
-    #[serde(deserialize_with = "wire::given_text")]
-    name: Given,
-    #[serde(deserialize_with = "wire::text")]
-    contact_name: Text,
-    #[serde(deserialize_with = "wire::given_text")]
-    first_name: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    last_name: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    first_name_raw: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    last_name_raw: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    email: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    phone: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    company_name: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    website: Given,
-    #[serde(rename = "type", deserialize_with = "wire::given_text")]
-    kind: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    source: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    timezone: Given,
-    #[serde(deserialize_with = "given_tags")]
-    tags: Option<Vec<Box<str>>>,
-    #[serde(deserialize_with = "wire::given_flag")]
-    dnd: Option<Option<bool>>,
-    #[serde(deserialize_with = "wire::given_text")]
-    address1: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    city: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    state: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    postal_code: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    country: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    date_of_birth: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    assigned_to: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    business_id: Given,
-    #[serde(deserialize_with = "given_value")]
-    custom_fields: Option<Value>,
-    #[serde(deserialize_with = "wire::given_text")]
-    date_added: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    date_updated: Given,
-    /// The cursor of a row of the location's list: milliseconds and id.
-    #[serde(deserialize_with = "row_cursor")]
-    start_after: Option<(i64, Box<str>)>,
-}
-
-fn given_tags<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<Box<str>>>, D::Error> {
-    wire::texts(from).map(Some)
-}
-
-fn given_value<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
-}
-
-fn row_cursor<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<(i64, Box<str>)>, D::Error> {
-    let value = Value::deserialize(from)?;
-    Ok(match value.as_array().map(Vec::as_slice) {
-        Some([ms, id]) => ms.as_i64().zip(id.as_str().map(Into::into)),
-        _ => None,
-    })
-}
-
-impl Wire {
-    /// The parts whose keys the answer had.
-    fn given(&self) -> Parts {
-        let keys = [
-            (Part::Email, self.email.is_some()),
-            (Part::Phone, self.phone.is_some()),
-            (Part::Company, self.company_name.is_some()),
-            (Part::Website, self.website.is_some()),
-            (Part::Type, self.kind.is_some()),
-            (Part::Source, self.source.is_some()),
-            (Part::Timezone, self.timezone.is_some()),
-            (Part::Tags, self.tags.is_some()),
-            (Part::Dnd, self.dnd.is_some()),
-            (Part::Line1, self.address1.is_some()),
-            (Part::City, self.city.is_some()),
-            (Part::State, self.state.is_some()),
-            (Part::PostalCode, self.postal_code.is_some()),
-            (Part::Country, self.country.is_some()),
-            (Part::DateOfBirth, self.date_of_birth.is_some()),
-            (Part::AssignedTo, self.assigned_to.is_some()),
-            (Part::BusinessId, self.business_id.is_some()),
-            (Part::CustomFields, self.custom_fields.is_some()),
-            (Part::DateCreated, self.date_added.is_some()),
-            (Part::DateUpdated, self.date_updated.is_some()),
-        ];
-        keys.into_iter().filter(|(_, given)| *given).map(|(part, _)| part).collect()
-    }
-
-    /// Everything but the names, which every route spells in its own way.
-    fn into_contact(self, account: &Account) -> Option<Contact> {
-        let moment = |text: Given| wire::moment(text.flatten().as_deref(), &account.timezone);
-        Some(Contact {
-            known: Parts::NONE,
-            id: wire::first_of([self.id, self.underscore_id])?,
-            location_id: self.location_id.unwrap_or_else(|| account.location.clone()),
-            name: None,
-            first_name: None,
-            last_name: None,
-            email: self.email.flatten(),
-            phone: self.phone.flatten(),
-            company: self.company_name.flatten(),
-            website: self.website.flatten(),
-            kind: self.kind.flatten(),
-            source: self.source.flatten(),
-            timezone: self.timezone.flatten(),
-            tags: self.tags.unwrap_or_default(),
-            dnd: self.dnd.flatten(),
-            line1: self.address1.flatten(),
-            city: self.city.flatten(),
-            state: self.state.flatten(),
-            postal_code: self.postal_code.flatten(),
-            country: self.country.flatten(),
-            date_of_birth: self.date_of_birth.flatten(),
-            assigned_to: self.assigned_to.flatten(),
-            business_id: self.business_id.flatten(),
-            custom_fields: custom_fields(self.custom_fields),
-            date_created: moment(self.date_added),
-            date_updated: moment(self.date_updated),
-        })
-    }
-}
-
-/// `value` is what is read; two other spellings are those of writes, and were seen echoed.
-fn custom_fields(given: Option<Value>) -> Vec<CustomField> {
-    let Some(Value::Array(items)) = given else {
-        return Vec::new();
-    };
-    let field = |mut item: Value| {
-        let id = item.get("id")?.as_str()?.into();
-        let spellings = ["value", "field_value", "fieldValue"];
-        let value = spellings.iter().find_map(|key| item.get_mut(key).map(Value::take));
-        Some(CustomField { id, value: value.unwrap_or_default() })
-    };
-    items.into_iter().filter_map(field).collect()
-}
+/// A new contact.
+pub const CREATE: Route = Route::write_contacts("POST /contacts/");
+/// Changes to a contact.
+pub const UPDATE: Route = Route::write_contacts("PUT /contacts/{contactId}");
+/// An update by mail or phone, or a new contact.
+pub const UPSERT: Route = Route::write_contacts("POST /contacts/upsert");
+/// The end of a contact.
+pub const DELETE: Route = Route::write_contacts("DELETE /contacts/{contactId}");
+/// More tags for a contact.
+pub const ADD_TAGS: Route = Route::write_contacts("POST /contacts/{contactId}/tags");
+/// Fewer tags for a contact.
+pub const REMOVE_TAGS: Route = Route::write_contacts("DELETE /contacts/{contactId}/tags");
+/// The contact with a mail address or a phone number; its answer is that of [`ONE`].
+pub const DUPLICATE: Route = Route::read_contacts("GET /contacts/search/duplicate");
 
 /// The body of [`ONE`]. `None`: the upstream says that there is no such contact.
 pub fn one(account: &Account, body: &[u8]) -> Result<Option<Contact>, Error> {
@@ -198,6 +51,68 @@ pub fn one(account: &Account, body: &[u8]) -> Result<Option<Contact>, Error> {
     contact.last_name = last;
     contact.known = Parts::ALL;
     Ok(Some(contact))
+}
+
+/// What a write of a contact is answered with.
+#[derive(Debug)]
+pub struct Written {
+    /// The contact as far as the answer tells it: a key that is not there is not known, and can be had from [`ONE`].
+    pub contact: Option<Contact>,
+    /// Whether it was created, where the route tells.
+    pub new: Option<bool>,
+    /// Whether the answer says that it did not succeed, though with a status that does.
+    pub refused: bool,
+}
+
+/// The body of [`CREATE`], [`UPDATE`] or [`UPSERT`].
+pub fn written(route: Route, account: &Account, body: &[u8]) -> Result<Written, Error> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        contact: Option<Wire>,
+        #[serde(default, deserialize_with = "wire::flag")]
+        new: Option<bool>,
+        #[serde(flatten)]
+        success: wire::Success,
+    }
+    let Envelope { contact, new, success } = wire::decode(route.template, body)?;
+    let contact = contact.and_then(|mut wire| {
+        let given = wire.given();
+        let whole = wire::first_of([wire.name.take().flatten()]);
+        let (first, last) = (wire.first_name.take(), wire.last_name.take());
+        let name = match (whole, &first, &last) {
+            (Some(name), ..) => Some(Some(name)),
+            (None, Some(first), Some(last)) => Some(joined(first, last)),
+            _ => None,
+        };
+        let names =
+            [(Part::Name, name.is_some()), (Part::FirstName, first.is_some()), (Part::LastName, last.is_some())];
+        let names: Parts = names.into_iter().filter(|(_, known)| *known).map(|(part, _)| part).collect();
+        let contact = wire.into_contact(account)?;
+        let (name, first_name, last_name) = (name.flatten(), first.flatten(), last.flatten());
+        Some(Contact { known: given.or(names), name, first_name, last_name, ..contact })
+    });
+    Ok(Written { contact, new, refused: success.is_denied() })
+}
+
+/// The parts of a contact that a body clears.
+pub fn cleared(body: &serde_json::Map<String, serde_json::Value>) -> Parts {
+    let keys = [
+        ("email", Part::Email),
+        ("phone", Part::Phone),
+        ("website", Part::Website),
+        ("source", Part::Source),
+        ("timezone", Part::Timezone),
+        ("address1", Part::Line1),
+        ("city", Part::City),
+        ("state", Part::State),
+        ("postalCode", Part::PostalCode),
+        ("country", Part::Country),
+        ("dateOfBirth", Part::DateOfBirth),
+        ("assignedTo", Part::AssignedTo),
+    ];
+    let is_cleared = |key: &str| body.get(key).is_some_and(|value| value.is_null() || value == "");
+    keys.into_iter().filter(|(key, _)| is_cleared(key)).map(|(_, part)| part).collect()
 }
 
 /// One page of a list.
@@ -305,11 +220,6 @@ fn row_name(raw: Given, plain: Given, spelled: bool) -> Option<Text> {
 /// Whether the text cannot be a lower-cased copy: it has a capital, or a script without them.
 fn has_its_casing(text: &str) -> bool {
     text.chars().any(char::is_uppercase) || !text.chars().any(char::is_lowercase)
-}
-
-fn joined(first: &Text, last: &Text) -> Text {
-    let names: Vec<&str> = [first, last].into_iter().flatten().map(|name| &**name).collect();
-    (!names.is_empty()).then(|| names.join(" ").into())
 }
 
 #[cfg(test)]

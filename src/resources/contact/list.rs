@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::{Context, Lookahead, Object, SimpleObject};
+use futures_util::future::join_all;
 
 use super::Contact;
-use super::loader::{List, PAGE_LIMIT, PageOf, Row};
+use super::loader::{ContactById, List, PAGE_LIMIT, PageOf, Row};
 use super::model;
 use crate::graph::page::{self, Position};
 use crate::graph::{Code, Error, Here, Request};
+use crate::resources::contact_id;
 
 /// A list of contacts, in the upstream's order.
 pub struct ContactConnection {
@@ -169,18 +171,34 @@ impl<'a> Walk<'a> {
         let page = self.request.load(question).await?;
         let page = page.ok_or_else(|| Error::new(Code::NotFound, "There is no such list upstream."))?;
         self.total = self.total.or(page.total);
+        let before = self.rows.len();
         let next = page.rows.last().and_then(|row| row.after.clone());
-        for row in &page.rows {
-            if self.ids.insert(row.contact.id.clone()) {
-                self.rows.push(row.clone());
-            }
-        }
+        let rows: Vec<&Row> = page.rows.iter().filter(|row| self.ids.insert(row.contact.id.clone())).collect();
+        let seen = rows.len();
+        let rows = join_all(rows.into_iter().map(|row| self.as_it_is(row))).await;
+        self.rows.extend(rows.into_iter().flatten());
+        // The total is of the list that still has them.
+        let gone = (seen + before).saturating_sub(self.rows.len());
+        self.total = self.total.map(|total| total.saturating_sub(gone as u64));
         self.ended = page.rows.len() < limit || next.is_none();
         if !self.ended && next == self.after {
             return Err(repeats());
         }
         self.after = next;
         Ok(())
+    }
+
+    /// The row as it is, or, where it lags behind a change, with the contact from elsewhere. `None`: the contact was
+    /// deleted meanwhile.
+    async fn as_it_is(&self, row: &Row) -> Option<Row> {
+        let id = contact_id(&row.contact.id).ok().filter(|_| row.is_behind);
+        let Some(id) = id else { return Some(row.clone()) };
+        match self.request.load(ContactById::new(self.request.account().clone(), id)).await {
+            Ok(Some(contact)) => Some(Row { contact, ..row.clone() }),
+            Ok(None) => None,
+            // Its fields tell why it cannot be read.
+            Err(_) => Some(row.clone()),
+        }
     }
 
     fn has_next(&self, first: usize, from_start: bool) -> bool {

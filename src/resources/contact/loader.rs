@@ -53,7 +53,7 @@ impl Question for ContactById {
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Contact, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::ONE, &[&self.id])).await? else {
+        let Some(body) = session.get(Call::to(api::ONE, &[&self.id])).await? else {
             return Ok(None);
         };
         // A credential may reach further than its location: what is elsewhere does not exist here.
@@ -121,6 +121,8 @@ pub struct Row {
     pub contact: Arc<Contact>,
     /// `None`: the upstream gave no way to go on after this row.
     pub after: Option<Position>,
+    /// Whether the contact was changed so lately that its row may be older; nothing is known of it then but its id.
+    pub is_behind: bool,
 }
 
 /// The smallest page that there is.
@@ -133,8 +135,8 @@ impl PageOf {
     fn call(&self) -> Call {
         let location = &self.account.location;
         let mut call = match &self.list.business {
-            None => Call::get(api::LIST, &[]),
-            Some(business) => Call::get(api::OF_BUSINESS, &[business]),
+            None => Call::to(api::LIST, &[]),
+            Some(business) => Call::to(api::OF_BUSINESS, &[business]),
         };
         call = call.with("locationId", location).with("limit", &self.limit);
         call = match &self.after {
@@ -202,8 +204,15 @@ impl Question for PageOf {
         let listed = api::listed(self.route(), session.account(), &body)?;
         let each = size_of::<Contact>() + body.len() / listed.rows.len().max(1);
         let mut rows = Vec::with_capacity(listed.rows.len());
+        let behind = session.reads_behind();
         for (number, row) in listed.rows.into_iter().enumerate() {
             let after = self.position_after(number, row.cursor);
+            if behind && session.is_row_behind(&row.contact.id) {
+                let Contact { id, location_id, .. } = row.contact;
+                let contact = Arc::new(Contact { id, location_id, ..Contact::default() });
+                rows.push(Row { contact, after, is_behind: true });
+                continue;
+            }
             let contact = Arc::new(row.contact);
             // A row whose id cannot be asked for is still a row.
             if let Ok(id) = Id::of_contact(&contact.id) {
@@ -216,7 +225,7 @@ impl Question for PageOf {
                 let question = ContactById { account: self.account.clone(), id, needs };
                 session.prime(&question, told, each);
             }
-            rows.push(Row { contact, after });
+            rows.push(Row { contact, after, is_behind: false });
         }
         let bytes = rows.len() * (each + size_of::<Row>());
         let total = listed.total;

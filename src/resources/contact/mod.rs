@@ -1,18 +1,25 @@
 //! Contacts: the type that everything hangs on, and the fields that find them.
 
 mod api;
+mod input;
 mod list;
 mod loader;
 mod model;
+mod mutation;
 mod parts;
 mod query;
+mod wire;
+mod writes;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
+pub use loader::{ALL, OF_A_BUSINESS, SEARCHED};
 pub use loader::{ContactById, first_of_location};
 use model::{Part, Parts};
+pub use mutation::ContactMutation;
+pub(in crate::resources) use mutation::of_deleted;
 use parts::{Address, CustomFieldValue};
 pub use query::ContactQuery;
 pub(in crate::resources) use query::of_record;

@@ -99,6 +99,18 @@ pub struct Contact {
     pub date_updated: Option<Timestamp>,
 }
 
+impl Contact {
+    /// About how many bytes its values take beside itself.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.name, &self.first_name, &self.last_name, &self.email, &self.phone, &self.company];
+        let more = [&self.website, &self.source, &self.timezone, &self.line1, &self.city, &self.date_of_birth];
+        let text: usize = texts.into_iter().chain(more).flatten().map(|text| text.len()).sum();
+        let tags: usize = self.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
+        let field = |field: &CustomField| field.id.len() + field.value.to_string().len() + size_of::<CustomField>();
+        self.id.len() + self.location_id.len() + text + tags + self.custom_fields.iter().map(field).sum::<usize>()
+    }
+}
+
 /// The value of one custom field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CustomField {

@@ -10,6 +10,12 @@ use crate::upstream::{Account, Error, Id, Route};
 pub const LIST: Route = Route::read_contacts("GET /contacts/{contactId}/notes");
 /// One note.
 pub const ONE: Route = Route::read_contacts("GET /contacts/{contactId}/notes/{id}");
+/// A new note.
+pub const CREATE: Route = Route::write_contacts("POST /contacts/{contactId}/notes");
+/// Changes to a note.
+pub const UPDATE: Route = Route::write_contacts("PUT /contacts/{contactId}/notes/{id}");
+/// The end of a note.
+pub const DELETE: Route = Route::write_contacts("DELETE /contacts/{contactId}/notes/{id}");
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,13 +66,13 @@ pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Note>, E
     notes.map(|wire| note(LIST, account, contact, wire)).collect()
 }
 
-/// The body of [`ONE`].
-pub fn one(account: &Account, contact: &Id, body: &[u8]) -> Result<Option<Note>, Error> {
+/// The body of [`ONE`], and of a change that answers with the note.
+pub fn one(route: Route, account: &Account, contact: &Id, body: &[u8]) -> Result<Option<Note>, Error> {
     #[derive(Deserialize)]
     struct Envelope {
         #[serde(deserialize_with = "wire::nullable")]
         note: Option<Wire>,
     }
-    let envelope: Envelope = wire::decode(ONE.template, body)?;
-    envelope.note.map(|wire| note(ONE, account, contact, wire)).transpose()
+    let envelope: Envelope = wire::decode(route.template, body)?;
+    envelope.note.map(|wire| note(route, account, contact, wire)).transpose()
 }

@@ -1,8 +1,11 @@
 //! Notes: what was written down about a contact.
 
 mod api;
+mod input;
 mod loader;
 mod model;
+mod mutation;
+mod writes;
 
 use std::sync::Arc;
 
@@ -10,6 +13,7 @@ use async_graphql::{Context, ID, Object};
 
 use loader::NoteById;
 pub use loader::NotesOf;
+pub use mutation::NoteMutation;
 
 use super::contact::{self, Contact};
 use super::{Started, contact_id, record_id};

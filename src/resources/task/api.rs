@@ -10,6 +10,14 @@ use crate::upstream::{Account, Error, Id, Route};
 pub const LIST: Route = Route::read_contacts("GET /contacts/{contactId}/tasks");
 /// One task.
 pub const ONE: Route = Route::read_contacts("GET /contacts/{contactId}/tasks/{taskId}");
+/// A new task.
+pub const CREATE: Route = Route::write_contacts("POST /contacts/{contactId}/tasks");
+/// Changes to a task.
+pub const UPDATE: Route = Route::write_contacts("PUT /contacts/{contactId}/tasks/{taskId}");
+/// Whether it is done.
+pub const COMPLETE: Route = Route::write_contacts("PUT /contacts/{contactId}/tasks/{taskId}/completed");
+/// The end of a task.
+pub const DELETE: Route = Route::write_contacts("DELETE /contacts/{contactId}/tasks/{taskId}");
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,13 +68,13 @@ pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Task>, E
     tasks.map(|wire| task(LIST, account, contact, wire)).collect()
 }
 
-/// The body of [`ONE`].
-pub fn one(account: &Account, contact: &Id, body: &[u8]) -> Result<Option<Task>, Error> {
+/// The body of [`ONE`], and of a change that answers with the task.
+pub fn one(route: Route, account: &Account, contact: &Id, body: &[u8]) -> Result<Option<Task>, Error> {
     #[derive(Deserialize)]
     struct Envelope {
         #[serde(deserialize_with = "wire::nullable")]
         task: Option<Wire>,
     }
-    let envelope: Envelope = wire::decode(ONE.template, body)?;
-    envelope.task.map(|wire| task(ONE, account, contact, wire)).transpose()
+    let envelope: Envelope = wire::decode(route.template, body)?;
+    envelope.task.map(|wire| task(route, account, contact, wire)).transpose()
 }

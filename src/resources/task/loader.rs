@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::api;
 use super::model::Task;
-use crate::cache::{EntityKey, Kind};
+use crate::cache::{EntityKey, Kind, Tag};
+use crate::resources::changed::{each_of, one_of};
 use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Ttls};
 
 /// All tasks of a contact.
@@ -41,7 +42,7 @@ impl Question for TasksOf {
     }
 
     async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::LIST, &[&self.contact])).await? else {
+        let Some(body) = session.get(Call::to(api::LIST, &[&self.contact])).await? else {
             return Ok(None);
         };
         let tasks = api::list(session.account(), &self.contact, &body)?;
@@ -66,9 +67,7 @@ impl Question for TaskById {
     }
 
     fn key(&self) -> EntityKey {
-        // No id has a slash in it.
-        let id = format!("{}/{}", self.contact.as_str(), self.id.as_str());
-        EntityKey::new(self.account.view, Kind::Task, id)
+        EntityKey::new(self.account.view, Kind::Task, one_of(self.contact.as_str(), self.id.as_str()))
     }
 
     fn route(&self) -> Route {
@@ -79,11 +78,17 @@ impl Question for TaskById {
         ttls.tasks
     }
 
+    fn made_of(&self, _: Option<&Task>, tell: &mut dyn FnMut(Tag<'_>)) {
+        tell(self.key().tag());
+        // It goes with its contact, too.
+        tell(self.account.view.tag(Kind::Task, &each_of(self.contact.as_str())));
+    }
+
     async fn fetch(self, session: Session) -> Result<Option<(Task, usize)>, Error> {
-        let Some(body) = session.get(Call::get(api::ONE, &[&self.contact, &self.id])).await? else {
+        let Some(body) = session.get(Call::to(api::ONE, &[&self.contact, &self.id])).await? else {
             return Ok(None);
         };
-        let task = api::one(session.account(), &self.contact, &body)?;
+        let task = api::one(api::ONE, session.account(), &self.contact, &body)?;
         Ok(task.map(|task| (task, size_of::<Task>() + body.len())))
     }
 }

@@ -1,8 +1,11 @@
 //! Tasks: what there is to do for a contact.
 
 mod api;
+mod input;
 mod loader;
 mod model;
+mod mutation;
+mod writes;
 
 use std::sync::Arc;
 
@@ -10,6 +13,7 @@ use async_graphql::{Context, Enum, ID, Object};
 
 use loader::TaskById;
 pub use loader::TasksOf;
+pub use mutation::TaskMutation;
 
 use super::contact::{self, Contact};
 use super::{Started, contact_id, record_id};

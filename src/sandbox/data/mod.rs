@@ -70,7 +70,7 @@ pub(super) fn company_id() -> String {
 pub(super) fn fill(options: &Options, places: &[Place]) -> Store {
     let filled = places.iter().enumerate().map(|(index, place)| {
         let records = records(options, index, &place.location_id);
-        (place.location_id.clone(), Location::new(records))
+        (place.location_id.clone(), Location::new(records, options.list_lag))
     });
     filled.collect()
 }

@@ -35,16 +35,16 @@ impl Trouble {
         !matches!(self, Self::Upstream(_) | Self::Storage(_))
     }
 
-    /// What a call to `route` fails with.
+    /// What a call to `route` fails with. It was not carried out: it had nothing to be let in with.
     pub(in crate::upstream) fn to_error(&self, route: &'static str) -> Error {
         let fault = match self {
             Self::OtherLocation => Fault::Location,
             Self::Upstream(fault) => fault.clone(),
             Self::Storage(_) | Self::Unsendable => Fault::Gateway(self.to_string()),
             // As if the upstream had refused the call itself: without a bearer it would have.
-            _ => return Error { status: Some(401), ..Error::new(route, Fault::Credential) },
+            _ => return Error { status: Some(401), reached: false, ..Error::new(route, Fault::Credential) },
         };
-        Error::new(route, fault)
+        Error { reached: false, ..Error::new(route, fault) }
     }
 
     /// Why access that was just granted is of no use; in words that anybody may read.

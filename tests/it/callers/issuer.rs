@@ -81,7 +81,7 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// Good claims for ten minutes, with these in place of some; null leaves one out.
-pub fn claims(location: &str, more: Value) -> Value {
+pub fn claims(location: &str, more: &Value) -> Value {
     let epoch = Clock::default().wall().duration_since(std::time::UNIX_EPOCH).expect("a time");
     let now = epoch.as_secs();
     let mut claims = json!({

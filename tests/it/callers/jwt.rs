@@ -51,7 +51,7 @@ async fn each_token_that_is_wrong_in_one_thing_is_refused_without_a_call() {
         let stage = at_pem(&pem).await;
         let l = &here(&stage);
         let id = json!({ "id": stage.ids()[0] });
-        let good = signer.sign(&claims(l, json!({})));
+        let good = signer.sign(&claims(l, &json!({})));
         let fine = [
             json!({}),
             json!({ "aud": ["x", AUDIENCE] }),
@@ -61,7 +61,7 @@ async fn each_token_that_is_wrong_in_one_thing_is_refused_without_a_call() {
             json!({ "locations": format!("elsewhere {l}") }),
         ];
         for more in fine {
-            let (status, answer) = stage.ask_as(&signer.sign(&claims(l, more.clone())), None, NAME, id.clone()).await;
+            let (status, answer) = stage.ask_as(&signer.sign(&claims(l, &more)), None, NAME, id.clone()).await;
             assert_eq!((status, answer.get("errors")), (200, None), "{more}");
         }
         stage.calls();
@@ -78,12 +78,12 @@ async fn each_token_that_is_wrong_in_one_thing_is_refused_without_a_call() {
             json!({ "iss": "https://evil.example" }),
             json!({ "iss": null }),
         ] {
-            is_refused(&stage, &signer.sign(&claims(l, more.clone())), &more.to_string()).await;
+            is_refused(&stage, &signer.sign(&claims(l, &more)), &more.to_string()).await;
         }
         let parts: Vec<&str> = good.split('.').collect();
-        let foreign = other.sign(&claims(l, json!({ "sub": "root" })));
+        let foreign = other.sign(&claims(l, &json!({ "sub": "root" })));
         let changed = foreign.split('.').nth(1).expect("claims");
-        let right = claims(l, json!({}));
+        let right = claims(l, &json!({}));
         let hmac = |header| encode(&header, &right, &EncodingKey::from_secret(signer.pem.as_bytes())).expect("a token");
         let none = |alg: &str| forge(&json!({ "alg": alg, "typ": "JWT" }), &right, b"");
         let with = |header: Value| forge(&header, &right, b"signature");
@@ -129,7 +129,7 @@ async fn a_token_opens_what_its_claims_say() {
     let [a, b, c] = [&*ids[0], &*ids[1], &*ids[2]];
     let ask = async |places: Value, rights: &str, location: Option<&str>| {
         let more = json!({ "places": places, "https://claims.example/rights": rights });
-        stage.ask_as(&signer.sign(&claims("elsewhere", more)), location, WHO, json!({})).await
+        stage.ask_as(&signer.sign(&claims("elsewhere", &more)), location, WHO, json!({})).await
     };
     for (places, location, seen) in [
         (json!([a]), None, a),
@@ -153,7 +153,7 @@ async fn a_token_opens_what_its_claims_say() {
     assert!(message.contains(a) && message.contains(b) && !message.contains(c), "{message}");
 
     let id = json!({ "id": stage.ids()[0] });
-    let token = signer.sign(&claims("x", json!({ "places": [a], "https://claims.example/rights": "openid" })));
+    let token = signer.sign(&claims("x", &json!({ "places": [a], "https://claims.example/rights": "openid" })));
     let (_, answer) = stage.ask_as(&token, None, NAME, id).await;
     assert_eq!(errors(&answer), one_error("contact", "FORBIDDEN"));
     assert_eq!(stage.calls().len(), 0);
@@ -166,14 +166,14 @@ async fn keys_are_fetched_once_and_a_new_one_is_taken_up_while_an_old_one_goes()
     let stage = at_issuer(&issuer).await;
     let l = &here(&stage);
     let long = json!({ "exp": "now+86400" });
-    let token_of = |signer: &Signer, n: u32| signer.sign(&claims(l, json!({ "exp": "now+86400", "jti": n })));
+    let token_of = |signer: &Signer, n: u32| signer.sign(&claims(l, &json!({ "exp": "now+86400", "jti": n })));
     let tokens: Vec<String> = (0..30).map(|n| token_of(&old, n)).collect();
     let first = futures_util::future::join_all(tokens.iter().map(|token| status(&stage, token))).await;
     assert_eq!((first, issuer.hits()), (vec![200; 30], 1));
 
     issuer.publish(&[&old, &new]);
     stage.clock.advance(Duration::from_secs(16));
-    assert_eq!(status(&stage, &new.sign(&claims(l, long.clone()))).await, 200);
+    assert_eq!(status(&stage, &new.sign(&claims(l, &long))).await, 200);
     assert_eq!((status(&stage, &tokens[0]).await, issuer.hits()), (200, 2));
 
     // Both tokens were good a moment ago, and are remembered.
@@ -185,7 +185,7 @@ async fn keys_are_fetched_once_and_a_new_one_is_taken_up_while_an_old_one_goes()
         asked += 1;
         assert!(asked < 10_000, "the key that was withdrawn still opens");
     }
-    assert_eq!(status(&stage, &new.sign(&claims(l, long))).await, 200);
+    assert_eq!(status(&stage, &new.sign(&claims(l, &long))).await, 200);
     assert_eq!(issuer.hits(), 3);
 }
 
@@ -194,7 +194,7 @@ async fn a_withdrawn_key_opens_nothing_after_a_long_silence() {
     let (old, new) = (Signer::ed("old"), Signer::ed("new"));
     let issuer = Issuer::start(&[&old]).await;
     let stage = at_issuer(&issuer).await;
-    let token = old.sign(&claims(&here(&stage), json!({ "exp": "now+86400" })));
+    let token = old.sign(&claims(&here(&stage), &json!({ "exp": "now+86400" })));
     assert_eq!(status(&stage, &token).await, 200);
     issuer.publish(&[&new]);
     stage.clock.advance(Duration::from_secs(301));
@@ -206,7 +206,7 @@ async fn unknown_key_ids_do_not_let_callers_hammer_the_issuer() {
     let (known, stranger) = (Signer::ed("known"), Signer::ed("stranger"));
     let issuer = Issuer::start(&[&known]).await;
     let stage = at_issuer(&issuer).await;
-    let right = claims(&here(&stage), json!({ "exp": "now+86400" }));
+    let right = claims(&here(&stage), &json!({ "exp": "now+86400" }));
     assert_eq!(status(&stage, &known.sign(&right)).await, 200);
     let flood = async || {
         let tokens: Vec<String> = (0..40).map(|n| stranger.sign_as(Some(&format!("x{n}")), &right)).collect();
@@ -233,7 +233,7 @@ async fn while_the_issuer_is_down_its_last_keys_go_on_and_without_any_it_is_not_
     let issuer = Issuer::start(&[&signer]).await;
     issuer.break_down();
     let stage = at_issuer(&issuer).await;
-    let right = claims(&here(&stage), json!({ "exp": "now+86400" }));
+    let right = claims(&here(&stage), &json!({ "exp": "now+86400" }));
     let token = signer.sign(&right);
     let answer = stage.ask_as(&token, None, WHO, json!({})).await;
     assert_eq!(refusal(&stage, &answer), refused(503, "UPSTREAM_UNAVAILABLE"));
@@ -253,7 +253,7 @@ async fn while_the_issuer_is_down_its_last_keys_go_on_and_without_any_it_is_not_
         }
         let before = issuer.hits();
         stage.clock.advance(Duration::from_secs(3600));
-        let other = signer.sign(&claims(&here(&stage), json!({ "exp": "now+86400", "jti": before })));
+        let other = signer.sign(&claims(&here(&stage), &json!({ "exp": "now+86400", "jti": before })));
         for _ in 0..5 {
             assert_eq!((status(&stage, &token).await, status(&stage, &other).await), (200, 200));
         }
@@ -266,7 +266,7 @@ async fn a_remembered_token_ends_when_it_says() {
     let signer = Signer::ed("k");
     let issuer = Issuer::start(&[&signer]).await;
     let stage = at_issuer(&issuer).await;
-    let token = signer.sign(&claims(&here(&stage), json!({ "exp": "now+20" })));
+    let token = signer.sign(&claims(&here(&stage), &json!({ "exp": "now+20" })));
     assert_eq!(status(&stage, &token).await, 200);
     stage.clock.advance(Duration::from_secs(45));
     assert_eq!(status(&stage, &token).await, 200);
@@ -279,7 +279,7 @@ async fn keys_of_a_file_can_be_exchanged_and_several_can_be_good_at_once() {
     let (one, two) = (Signer::ed("1"), Signer::rsa("2"));
     let pem = file(&one.pem);
     let stage = at_pem(&pem).await;
-    let right = claims(&here(&stage), json!({ "exp": "now+86400" }));
+    let right = claims(&here(&stage), &json!({ "exp": "now+86400" }));
     let (first, second) = (one.sign(&right), two.sign(&right));
     let both = async || (status(&stage, &first).await, status(&stage, &second).await);
     assert_eq!(both().await, (200, 401));

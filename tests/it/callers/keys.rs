@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use contacts_gateway::clock::Clock;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -125,4 +127,70 @@ async fn a_location_is_open_to_the_keys_that_name_it() {
     // Who is nobody learns of no location.
     let answer = at("nobody", Some("LOC_gone")).await;
     assert_eq!(refusal(&stage, &answer), refused(401, "UNAUTHENTICATED"));
+}
+
+/// Random keys, locations, readings and times, with the file exchanged in between: a key is answered from the locations of its
+/// row, as they are, and from no other.
+#[test]
+fn no_sequence_of_reads_shows_a_key_a_location_that_it_does_not_open() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let (stage, ids, rows, files) = runtime.block_on(async {
+        let (sandbox, ids, settings) = several(3).await;
+        let [a, b, c] = [&*ids[0], &*ids[1], &*ids[2]];
+        let rights: [&[&str]; 4] = [&[a], &[b], &[b, c], &[a, b, c]];
+        // Each key opens something else in the second file.
+        let rows = [0, 1].map(|turn| {
+            let row_of = |n: usize| row(&format!("k{n}"), &[READ], Some(rights[(n + turn) % 4]), "");
+            (0..4).map(row_of).collect::<String>()
+        });
+        let keys = file(&rows[..1]);
+        let auth = [("AUTH", "keys"), ("KEYS_FILE", keys.path().to_str().expect("a path"))];
+        let stage = Stage::over(sandbox, &auth, Some(settings.path())).await;
+        (stage, ids, rows, (keys, settings))
+    });
+    let opens = |key: usize, turn: usize| -> &[usize] { [&[0][..], &[1], &[1, 2], &[0, 1, 2]][(key + turn) % 4] };
+    let contacts = stage.ids();
+    let steps = (0..4usize, proptest::option::of(0..3usize), 0..3usize, 0..6u8);
+    let steps = proptest::collection::vec(steps, 1..25);
+    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    let turn = std::cell::Cell::new(0);
+    let outcome = runner.run(&steps, |steps| {
+        runtime.block_on(async {
+            for (key, place, contact, event) in steps {
+                match event {
+                    0 => stage.clock.advance(Duration::from_secs(65)),
+                    1 => {
+                        turn.set(1 - turn.get());
+                        std::fs::write(files.0.path(), &rows[turn.get()]).expect("a file that can be written");
+                        stage.clock.advance(Duration::from_secs(2));
+                    }
+                    _ => {}
+                }
+                let (open, id) = (opens(key, turn.get()), json!({ "id": contacts[contact] }));
+                let named = place.map(|place| &*ids[place]);
+                let (status, answer) = stage.ask_as(&format!("k{key}"), named, NAME, id).await;
+                let here = match place {
+                    Some(place) => open.contains(&place).then_some(place),
+                    None => (open.len() == 1).then(|| open[0]),
+                };
+                match here {
+                    Some(here) => {
+                        let email = stage.sandbox.record(&ids[here], &contacts[contact]).contact["email"].clone();
+                        prop_assert_eq!(&answer["data"]["contact"]["email"], &email);
+                        prop_assert_eq!(&answer["data"]["contact"]["locationId"], &ids[here]);
+                    }
+                    None => {
+                        let code = if place.is_some() { (403, "FORBIDDEN") } else { (400, "BAD_USER_INPUT") };
+                        prop_assert_eq!((status, errors(&answer)), (code.0, one_error("", code.1)));
+                        let text = answer.to_string();
+                        for closed in (0..3).filter(|place| !open.contains(place) && Some(&*ids[*place]) != named) {
+                            prop_assert!(!text.contains(&*ids[closed]), "{} in {}", ids[closed], text);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })
+    });
+    outcome.expect("no sequence fails");
 }

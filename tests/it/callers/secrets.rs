@@ -63,8 +63,8 @@ async fn nothing_that_callers_present_comes_out_again() {
     let (info, url) = (sandbox.info().clone(), sandbox.url());
     let signer = Signer::ed("k");
     let issuer = Issuer::start(&[&signer]).await;
-    let right = claims(&info.location_id, json!({ "secret": "planted" }));
-    let (token, expired) = (signer.sign(&right), signer.sign(&claims(&info.location_id, json!({ "exp": "now-99" }))));
+    let right = claims(&info.location_id, &json!({ "secret": "planted" }));
+    let (token, expired) = (signer.sign(&right), signer.sign(&claims(&info.location_id, &json!({ "exp": "now-99" }))));
     let forged = forge(&json!({ "alg": "none" }), &right, b"");
     sandbox.allow("pit-planted-good", &info.location_id, &[READ]);
     let keys = keys::file(&[
@@ -74,7 +74,7 @@ async fn nothing_that_callers_present_comes_out_again() {
     let keys = keys.path().to_str().expect("a path");
     let mine = [("UPSTREAM_URL", &*url), ("LOCATION_ID", &info.location_id), ("API_KEY", &info.token)];
     let jwt = [("AUTH", "jwt"), ("JWT_JWKS_URL", &issuer.url), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
-    let cases: [(Vec<(&str, &str)>, [&str; 3]); 3] = [
+    let cases = [
         (
             [&mine[..], &[("AUTH", "keys"), ("KEYS_FILE", keys)]].concat(),
             ["planted-good", "planted-wrong", "planted-old"],

@@ -1,0 +1,77 @@
+//! What a change touches: the one place that says which values are not true any more.
+
+use crate::cache::{Kind, Tag, View};
+
+use super::contact::{ALL, OF_A_BUSINESS, SEARCHED};
+
+/// A change of one thing.
+#[derive(Clone, Copy, Debug)]
+pub enum Changed<'a> {
+    /// Something of a contact itself; its pages go with it, and searches that it may enter or leave.
+    Contact(&'a str),
+    /// A contact came; every list may have it.
+    ContactCame(&'a str),
+    /// A contact went, with everything that belonged to it.
+    ContactGone(&'a str),
+    /// It is not known which contact came, or whether one did.
+    SomeContact,
+    /// One task of a contact, and so the list of them.
+    Task(&'a str, &'a str),
+    /// A task of a contact came, or may have.
+    TaskCame(&'a str),
+    /// One note of a contact, and so the list of them.
+    Note(&'a str, &'a str),
+    /// A note of a contact came, or may have.
+    NoteCame(&'a str),
+}
+
+impl Changed<'_> {
+    /// Tells everything that was made from what changed.
+    pub fn tell(self, view: &View, tell: &mut dyn FnMut(Tag<'_>)) {
+        let lists = |tell: &mut dyn FnMut(Tag<'_>), sorts: &[&str]| {
+            for sort in sorts {
+                tell(view.tag(Kind::Page, sort));
+            }
+        };
+        let all = [ALL, OF_A_BUSINESS, SEARCHED];
+        match self {
+            Self::Contact(id) => {
+                tell(view.tag(Kind::Contact, id));
+                lists(tell, &[SEARCHED]);
+            }
+            Self::ContactCame(id) => {
+                tell(view.tag(Kind::Contact, id));
+                lists(tell, &all);
+            }
+            Self::ContactGone(id) => {
+                for kind in [Kind::Contact, Kind::Tasks, Kind::Notes, Kind::Appointments] {
+                    tell(view.tag(kind, id));
+                }
+                tell(view.tag(Kind::Task, &each_of(id)));
+                tell(view.tag(Kind::Note, &each_of(id)));
+                lists(tell, &all);
+            }
+            Self::SomeContact => lists(tell, &all),
+            Self::Task(contact, id) => {
+                tell(view.tag(Kind::Tasks, contact));
+                tell(view.tag(Kind::Task, &one_of(contact, id)));
+            }
+            Self::TaskCame(contact) => tell(view.tag(Kind::Tasks, contact)),
+            Self::Note(contact, id) => {
+                tell(view.tag(Kind::Notes, contact));
+                tell(view.tag(Kind::Note, &one_of(contact, id)));
+            }
+            Self::NoteCame(contact) => tell(view.tag(Kind::Notes, contact)),
+        }
+    }
+}
+
+/// The id under which a record of a contact is held. No id has a slash in it.
+pub fn one_of(contact: &str, record: &str) -> String {
+    format!("{contact}/{record}")
+}
+
+/// The id that stands for each record of a contact.
+pub fn each_of(contact: &str) -> String {
+    one_of(contact, "")
+}

@@ -1,0 +1,92 @@
+//! What was changed lately. The upstream's lists follow changes with a delay of seconds: for a while after a change, a row
+//! may show what was before it.
+
+use std::time::{Duration, Instant};
+
+use moka::sync::Cache;
+
+use super::Account;
+use crate::clock::Clock;
+
+/// For so long after a change, lists may not show it yet (CONTRACT: seconds).
+const LAG: Duration = Duration::from_secs(10);
+
+/// More changes than so many in that time are not remembered: then rows are taken as they are.
+const MOST: u64 = 100_000;
+
+/// A contact of a location; without an id, any of them.
+type Whose = (Box<str>, Option<Box<str>>);
+
+/// What a change may be missing from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind<'a> {
+    /// From no list: they do not show what it changed.
+    Nothing,
+    /// From the lists of the location.
+    Lists,
+    /// From the row of this contact, in whichever list.
+    Row(&'a str),
+}
+
+/// The changes of the last seconds.
+pub struct Lately {
+    changes: Cache<Whose, Instant>,
+    clock: Clock,
+}
+
+impl Lately {
+    /// Nothing was changed yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { changes: Cache::new(MOST), clock }
+    }
+
+    /// Notes a change that was made now.
+    pub fn note(&self, account: &Account, behind: Behind<'_>) {
+        let id = match behind {
+            Behind::Nothing => return,
+            Behind::Lists => None,
+            Behind::Row(id) => Some(id.into()),
+        };
+        let until = self.clock.now() + LAG;
+        self.changes.insert((account.location.clone(), None), until);
+        if id.is_some() {
+            self.changes.insert((account.location.clone(), id), until);
+        }
+    }
+
+    /// Whether the row of a contact may be older than its last change.
+    pub fn is_row_behind(&self, account: &Account, id: &str) -> bool {
+        self.are_lists_behind(account) && self.holds(&(account.location.clone(), Some(id.into())))
+    }
+
+    /// Whether a list of the location may lack a contact, or show one that it should not.
+    pub fn are_lists_behind(&self, account: &Account) -> bool {
+        self.holds(&(account.location.clone(), None))
+    }
+
+    fn holds(&self, whose: &Whose) -> bool {
+        self.changes.get(whose).is_some_and(|until| until > self.clock.now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn a_change_is_remembered_for_its_contact_and_its_location_and_then_forgotten() {
+        let account = |location| Account::new(location, None, TimeZone::UTC, "t".into(), 1);
+        let (a, b) = (account("A"), account("B"));
+        let clock = Clock::default();
+        let lately = Lately::new(clock.clone());
+        lately.note(&a, Behind::Nothing);
+        assert!(!lately.are_lists_behind(&a));
+        lately.note(&a, Behind::Row("1"));
+        assert!(lately.is_row_behind(&a, "1") && lately.are_lists_behind(&a));
+        assert!(!lately.is_row_behind(&a, "2") && !lately.is_row_behind(&b, "1") && !lately.are_lists_behind(&b));
+        clock.advance(LAG);
+        assert!(!lately.is_row_behind(&a, "1") && !lately.are_lists_behind(&a));
+    }
+}

@@ -1,0 +1,192 @@
+//! A change: sent once, and everything that it touched forgotten before anybody is told what came of it.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
+use crate::cache::{EntityCache, Epoch, Held, Tag};
+
+/// Something that can be changed upstream, and how.
+pub trait Write: Clone + Debug + Send + Sync + 'static {
+    /// What came of it.
+    type Done: Send + Sync + 'static;
+
+    /// The location that is changed.
+    fn account(&self) -> &Arc<Account>;
+
+    /// The one call that changes it.
+    fn call(&self) -> Call;
+
+    /// Reads the answer.
+    fn read(&self, body: &[u8]) -> Result<Self::Done, Error>;
+
+    /// Tells everything that is not true any more. `None`: it is not known what came of the call.
+    fn touched(&self, done: Option<&Self::Done>, tell: &mut dyn FnMut(Tag<'_>));
+
+    /// From where the change may be missing for a while.
+    fn behind<'a>(&'a self, _done: Option<&'a Self::Done>) -> Behind<'a> {
+        Behind::Nothing
+    }
+
+    /// Puts on the shelf what the answer told of the new state.
+    fn keep(&self, _done: &Self::Done, _shelf: &mut Shelf<'_>) {}
+
+    /// Whether after this failure it has to be looked whether the change was made all the same.
+    fn is_doubtful(&self, error: &Error) -> bool {
+        error.is_unclear()
+    }
+
+    /// Looks whether the change was made. `None`: it was not, or that cannot be told.
+    fn look(&self, upstream: &Upstream, error: &mut Error) -> impl Future<Output = Option<Self::Done>> + Send;
+}
+
+/// What an answer to a change told of the new state, to be held like something read.
+pub struct Shelf<'a> {
+    upstream: &'a Upstream,
+    began: Epoch,
+    #[expect(clippy::type_complexity, reason = "it is said once")]
+    put: Vec<Box<dyn FnOnce(&EntityCache, Epoch) + 'a>>,
+}
+
+impl Shelf<'_> {
+    /// The answer to a question; `None`: there is no such thing any more.
+    ///
+    /// Only what no other change touched meanwhile is kept: of two changes that overlap, nobody here knows which one
+    /// the upstream made last, whichever answer came last.
+    pub fn put<Q: Question>(&mut self, question: Q, answer: Option<Arc<Q::Answer>>, bytes: usize) {
+        let Self { upstream, began, put } = self;
+        let slots = upstream.slots(&question, answer.as_deref());
+        let epochs = upstream.0.cache.epochs();
+        if !slots.iter().all(|slot| epochs.holds(*slot, *began)) {
+            return;
+        }
+        let ttl = question.ttl(&upstream.0.ttls);
+        let ttl = if answer.is_some() { ttl } else { ttl.min(MISSING_TTL) };
+        put.push(Box::new(move |cache, as_of| {
+            let origin = cache.origin(slots, as_of, ttl);
+            cache.insert(question.key(), Held { value: answer, origin }, bytes);
+        }));
+    }
+}
+
+impl Upstream {
+    /// Makes everything that was made from this stale, at once and for every caller.
+    pub fn forget(&self, tag: Tag<'_>) {
+        let _turn = self.0.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.cache.epochs().forget(tag);
+    }
+
+    /// Makes a change, begun by `deadline` or not at all.
+    ///
+    /// It runs in a task of its own: when its caller has gone, what it touched still has to be forgotten when the
+    /// answer comes.
+    pub async fn change<W: Write>(&self, write: W, deadline: Instant) -> Result<W::Done, Error> {
+        let route = write.call().route();
+        let made = tokio::spawn(self.clone().make(write.clone(), deadline));
+        match timeout_at(deadline, made).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                self.settle(&write, None, None);
+                Err(Error { is_write: true, ..Error::new(route, Fault::Gateway("the change ended in a panic".into())) })
+            }
+            Err(_) => {
+                self.settle(&write, None, None);
+                Err(Error { is_write: true, ..Error::new(route, Fault::Timeout) })
+            }
+        }
+    }
+
+    async fn make<W: Write>(self, write: W, deadline: Instant) -> Result<W::Done, Error> {
+        let began = self.0.cache.epochs().now();
+        let sent = self.send(write.account(), &write.call(), deadline).await;
+        let error = match sent.and_then(|body| write.read(&body)) {
+            Ok(done) => {
+                self.settle(&write, Some(&done), Some(began));
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        let mut error = Error { is_write: true, ..error };
+        if error.reached {
+            self.settle(&write, None, None);
+        }
+        if write.is_doubtful(&error) {
+            tracing::info!(%error, "looking whether a change was made");
+            if let Some(done) = write.look(&self, &mut error).await {
+                self.settle(&write, Some(&done), None);
+                return Ok(done);
+            }
+        }
+        Err(error)
+    }
+
+    /// Forgets what a change touched, and then keeps what its answer told, if it was one that `began`.
+    fn settle<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>) {
+        let cache = &self.0.cache;
+        let epochs = cache.epochs();
+        // Between the look at what was forgotten meanwhile and the forgetting of one's own, nobody else may forget.
+        let _turn = self.0.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelf = Shelf { upstream: self, began: began.unwrap_or_else(|| epochs.now()), put: Vec::new() };
+        if let (Some(done), Some(_)) = (done, began) {
+            write.keep(done, &mut shelf);
+        }
+        // Before the forgetting: who reads a list after that has to know.
+        self.0.lately.note(write.account(), write.behind(done));
+        write.touched(done, &mut |tag| epochs.forget(tag));
+        let as_of = epochs.now();
+        for put in shelf.put {
+            put(cache, as_of);
+        }
+    }
+
+    /// Sends the call until it has reached the upstream and was not turned away at its door: from then on it may have
+    /// taken effect, and is not sent again.
+    async fn send(&self, account: &Account, call: &Call, deadline: Instant) -> Result<Vec<u8>, Error> {
+        let began = Instant::now();
+        let mut tried = 0;
+        loop {
+            let error = {
+                let permit = timeout_at(deadline, account.permits.acquire()).await;
+                let Ok(Ok(_permit)) = permit else {
+                    return Err(Error { reached: false, ..Error::new(call.route(), Fault::Timeout) });
+                };
+                match self.0.client.send_by(Some(deadline), account, call).await {
+                    Ok(body) => return Ok(body),
+                    Err(error) => error,
+                }
+            };
+            tried += 1;
+            match self.wait(tried, began, &error).filter(|wait| Instant::now() + *wait < deadline) {
+                Some(wait) => sleep(wait).await,
+                None => {
+                    tracing::warn!(%error, tried, location = &*account.location, "a change failed");
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn wait(&self, tried: u32, began: Instant, error: &Error) -> Option<Duration> {
+        let untouched = !error.reached || matches!(error.fault, Fault::RateLimited(_));
+        untouched.then(|| self.0.retry.wait(tried, began.elapsed(), error, fastrand::f64())).flatten()
+    }
+
+    /// The answer to a question, from a reading that begins now or later than everything that was forgotten.
+    pub async fn read_now<Q: Question>(&self, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
+        match self.ask(question) {
+            Asked::Known(held) => Ok(held.value),
+            Asked::Shared(pending) | Asked::Started(pending) => Ok(pending.landed().await?.value),
+        }
+    }
+
+    /// What a call answers that is nobody's but the caller's: nothing of it is held.
+    pub async fn get(&self, account: &Arc<Account>, call: Call) -> Result<Option<Vec<u8>>, Error> {
+        let as_of = self.0.cache.epochs().now();
+        let session = Session { upstream: self.clone(), account: account.clone(), as_of, passing: Arc::default() };
+        session.get(call).await
+    }
+}
