@@ -31,6 +31,16 @@ schema:
 deny:
     .ci/run deny
 
+# Compare under load with a floor and two peers; `just bench --help` has the options
+bench *options:
+    cargo build --release --locked --bin contacts-gateway --example floor
+    python3 benches/load.py {{ options }}
+
+# Ask for a million contacts and with a million documents, and watch the memory
+soak *options:
+    cargo build --release --locked --bin contacts-gateway
+    python3 benches/soak.py {{ options }}
+
 # Build the documentation of the code
 docs:
     .ci/run docs

@@ -153,7 +153,11 @@ struct Meta {
 /// Other errors have other things under this key, or nothing.
 fn lenient_meta<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Meta, D::Error> {
     let meta = serde_json::Value::deserialize(from)?;
-    Ok(serde_json::from_value(meta).unwrap_or_default())
+    // A list would be read as the fields in their order.
+    Ok(Some(meta)
+        .filter(|meta| meta.is_object())
+        .and_then(|meta| serde_json::from_value(meta).ok())
+        .unwrap_or_default())
 }
 
 #[derive(Deserialize)]
