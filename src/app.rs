@@ -1,5 +1,7 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
+mod credentials;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use crate::config::Config;
 use crate::graph::Loaders;
 use crate::metrics::{Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
+use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Client, Policy, Ttls, Upstream, wire};
 
 /// The gateway.
@@ -26,26 +29,13 @@ pub struct App {
     metrics: Arc<Metrics>,
     request_timeout: Duration,
     body_limit: usize,
+    pending: Pending,
     draining: AtomicBool,
 }
 
 impl App {
     /// `clock`: the time that caches go by.
     pub fn new(config: &Config, clock: Clock) -> anyhow::Result<Self> {
-        let accounts: Vec<_> = config
-            .locations
-            .iter()
-            .map(|location| {
-                Arc::new(Account::new(
-                    &location.id,
-                    location.name.as_deref(),
-                    location.timezone.clone(),
-                    location.token.clone(),
-                    config.upstream_concurrency,
-                ))
-            })
-            .collect();
-        let auth = Auth::new(config, &accounts, clock.clone())?;
         let metrics = Arc::<Metrics>::default();
         let client = Client::new(
             config.upstream_url.clone(),
@@ -54,6 +44,13 @@ impl App {
             metrics.clone(),
         )
         .context("the HTTP client could not be made")?;
+        let credentials = credentials::open(config, &client, &clock)?;
+        let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
+            let (id, name) = (&location.id, location.name.as_deref());
+            Arc::new(Account::opened_by(id, name, location.timezone.clone(), credential, config.upstream_concurrency))
+        });
+        let accounts: Vec<_> = accounts.collect();
+        let auth = Auth::new(config, &accounts, clock.clone())?;
         let ttls = Ttls {
             contact: config.ttl_contact,
             tasks: config.ttl_tasks,
@@ -74,6 +71,7 @@ impl App {
             loaders: Loaders::new(upstream.clone()),
             upstream,
             operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
+            pending: Pending::new(clock.clone()),
             clock,
             metrics,
             request_timeout: config.request_timeout,
@@ -122,6 +120,11 @@ impl App {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
         Levels { unreadable: wire::unreadable(), held }
+    }
+
+    /// Installations that were begun.
+    pub fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     /// Most time for one request.

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::ConfigFile;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::resources::probe::{self, Seen};
-use crate::upstream::{Account, Error, Fault};
+use crate::upstream::{Account, Error, Fault, Trouble};
 
 /// What to try.
 #[derive(clap::Args)]
@@ -18,17 +20,43 @@ pub struct Options {
     /// A contact to read; without one, the location's first
     #[arg(long, value_name = "ID")]
     pub(super) contact: Option<String>,
+    /// Fail where contacts.write is not granted
+    #[arg(long)]
+    pub(super) write: bool,
+}
+
+/// Whether what a row is about holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Holds,
+    Fails,
+    /// It does not hold, and nobody said that it has to.
+    Told,
 }
 
 struct Row {
-    good: bool,
+    mark: Mark,
     what: &'static str,
     seen: String,
 }
 
+impl Row {
+    fn holds(what: &'static str, seen: impl Into<String>) -> Self {
+        Self { mark: Mark::Holds, what, seen: seen.into() }
+    }
+
+    fn fails(what: &'static str, seen: impl Into<String>) -> Self {
+        Self { mark: Mark::Fails, what, seen: seen.into() }
+    }
+}
+
+/// Most that this machine's clock may differ from the upstream's: tokens and signed events go by it.
+const MOST_SKEW: i64 = 60;
+
 /// Tries every location; succeeds only when everything holds.
-pub async fn run(config: Config, contact: Option<String>) -> anyhow::Result<ExitCode> {
-    let app = App::new(&config, Clock::default())?;
+pub async fn run(config: Config, contact: Option<String>, write: bool) -> anyhow::Result<ExitCode> {
+    let clock = Clock::default();
+    let app = App::new(&config, clock.clone())?;
     let mut all_good = true;
     if app.accounts().is_empty() {
         println!("Each caller brings an upstream credential: there is none here to try.");
@@ -36,10 +64,14 @@ pub async fn run(config: Config, contact: Option<String>) -> anyhow::Result<Exit
     for account in app.accounts() {
         let name = account.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
         println!("Location {}{name} at {}", account.location, config.upstream_url);
-        for row in check(&app, account, contact.as_deref()).await {
-            let mark = if row.good { '✓' } else { '✗' };
+        for row in check(&app, account, contact.as_deref(), write, &clock).await {
+            let mark = match row.mark {
+                Mark::Holds => '✓',
+                Mark::Fails => '✗',
+                Mark::Told => '–',
+            };
             println!("  {mark} {:11} {}", row.what, row.seen);
-            all_good &= row.good;
+            all_good &= row.mark != Mark::Fails;
         }
     }
     Ok(match all_good {
@@ -48,27 +80,70 @@ pub async fn run(config: Config, contact: Option<String>) -> anyhow::Result<Exit
     })
 }
 
-async fn check(app: &App, account: &Arc<Account>, contact: Option<&str>) -> Vec<Row> {
-    let mut rows = vec![Row { good: true, what: "settings", seen: "can be used".to_owned() }];
+async fn check(app: &App, account: &Arc<Account>, contact: Option<&str>, write: bool, clock: &Clock) -> Vec<Row> {
+    let mut rows = vec![Row::holds("settings", "can be used")];
     let list = probe::list(app.upstream(), account).await;
-    let refused = list.as_ref().err().map(|error| (what_failed(error), error.to_string(), mend(error)));
-    rows.extend(["upstream", "credential", "scope", "location"].into_iter().scan(true, |go_on, what| {
-        // What comes after a failure was not tried.
-        let row = match &refused {
-            _ if !*go_on => return None,
-            Some((failed, error, mend)) if *failed == what => {
-                *go_on = false;
-                Row { good: false, what, seen: format!("{error}: {mend}") }
+    let failed = list.as_ref().err().map(what_failed);
+    for what in ["upstream", "credential", "scope", "location"] {
+        match &list {
+            Err(error) if failed == Some(what) => {
+                rows.push(Row::fails(what, format!("{}: {}", why(error, account), mend(error, account))));
+                break; // What comes after a failure was not tried.
             }
-            _ => Row { good: true, what, seen: holds(what).to_owned() },
-        };
-        Some(row)
-    }));
+            _ => rows.push(Row::holds(what, holds(what))),
+        }
+    }
+    if matches!(failed, Some("upstream" | "credential")) {
+        return rows;
+    }
+    let (may_write, date) = app.upstream().try_write(account).await;
+    rows.push(write_scope(may_write, account, write));
     if let Ok(first) = list {
         rows.push(check_contact(app, account, contact.map(str::to_owned).or(first)).await);
-        rows.push(limits(account));
     }
+    rows.push(limits(account));
+    rows.push(skew(date, clock));
     rows
+}
+
+fn write_scope(may_write: Result<bool, Error>, account: &Account, needed: bool) -> Row {
+    let mark = if needed { Mark::Fails } else { Mark::Told };
+    let seen = match may_write {
+        Ok(true) => return Row::holds("scope", "contacts.write is granted"),
+        Ok(false) => {
+            let mend = match account.credential.oauth() {
+                Some(_) => "have it in GATEWAY_OAUTH_SCOPES and open /oauth/install",
+                None => "add it to the private integration",
+            };
+            format!("contacts.write is not granted, so mutations are refused; to have them, {mend}")
+        }
+        Err(error) => format!("whether contacts.write is granted was not told: {error}"),
+    };
+    Row { mark, what: "scope", seen }
+}
+
+fn skew(date: Option<Timestamp>, clock: &Clock) -> Row {
+    let now = Timestamp::try_from(clock.wall()).ok();
+    let Some((date, now)) = date.zip(now) else {
+        return Row { mark: Mark::Told, what: "clock", seen: "the upstream does not tell the time".to_owned() };
+    };
+    let ahead = now.as_second() - date.as_second();
+    match ahead.abs() {
+        0..=2 => Row::holds("clock", "is the upstream's"),
+        seconds if seconds <= MOST_SKEW => Row::holds("clock", format!("{seconds} s from the upstream's")),
+        seconds => {
+            let where_to = if ahead > 0 { "ahead of" } else { "behind" };
+            Row::fails("clock", format!("{seconds} s {where_to} the upstream's: set this machine's clock, as by NTP"))
+        }
+    }
+}
+
+/// What failed, as far as the gateway knows more of it than the upstream said.
+fn why(error: &Error, account: &Account) -> String {
+    match (&error.fault, account.credential.trouble()) {
+        (Fault::Credential, Some(trouble)) => trouble.to_string(),
+        _ => error.to_string(),
+    }
 }
 
 fn what_failed(error: &Error) -> &'static str {
@@ -89,9 +164,16 @@ fn holds(what: &str) -> &'static str {
     }
 }
 
-fn mend(error: &Error) -> &'static str {
+fn mend(error: &Error, account: &Account) -> &'static str {
+    let oauth = account.credential.oauth().is_some();
     match error.fault {
         Fault::CallersCredential => "the caller has to bring another credential",
+        Fault::Credential if oauth => {
+            let trouble = account.credential.trouble().unwrap_or(Trouble::Lost);
+            trouble.mend()
+        }
+        Fault::Scope(_) if oauth => "have contacts.readonly in GATEWAY_OAUTH_SCOPES and open /oauth/install",
+        Fault::Location if oauth => Trouble::OtherLocation.mend(),
         Fault::Credential => "make a new private integration token for this location and set GATEWAY_API_KEY",
         Fault::Scope(_) => "add the scope contacts.readonly to the private integration",
         Fault::Location => "GATEWAY_LOCATION_ID has to be the location that the token was made for",
@@ -107,13 +189,13 @@ fn mend(error: &Error) -> &'static str {
 async fn check_contact(app: &App, account: &Arc<Account>, id: Option<String>) -> Row {
     let what = "contact";
     let Some(id) = id else {
-        return Row { good: true, what, seen: "the location has none".to_owned() };
+        return Row::holds(what, "the location has none");
     };
     match probe::contact(app.upstream(), account, &id).await {
-        Ok(Seen::Contact(name)) => Row { good: true, what, seen: format!("{id} is {name}") },
-        Ok(Seen::None) => Row { good: false, what, seen: format!("there is no contact {id}: is it of this location?") },
-        Ok(Seen::NotAnId(why)) => Row { good: false, what, seen: format!("{id:?} {why}") },
-        Err(error) => Row { good: false, what, seen: format!("{error}: {}", mend(&error)) },
+        Ok(Seen::Contact(name)) => Row::holds(what, format!("{id} is {name}")),
+        Ok(Seen::None) => Row::fails(what, format!("there is no contact {id}: is it of this location?")),
+        Ok(Seen::NotAnId(why)) => Row::fails(what, format!("{id:?} {why}")),
+        Err(error) => Row::fails(what, format!("{error}: {}", mend(&error, account))),
     }
 }
 
@@ -126,6 +208,40 @@ fn limits(account: &Account) -> Row {
     };
     let now = of(limits.remaining, limits.max);
     let today = of(limits.daily_remaining, limits.daily_max);
-    let good = limits.daily_remaining != Some(0);
-    Row { good, what: "limits", seen: format!("left in this window: {now}; today: {today}") }
+    let seen = format!("left in this window: {now}; today: {today}");
+    match limits.daily_remaining {
+        Some(0) => Row::fails("limits", format!("{seen}: nothing is left until the day's limit starts anew")),
+        _ => Row::holds("limits", seen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn clocks_may_differ_by_a_minute() {
+        let now = Timestamp::try_from(Clock::default().wall()).expect("a time");
+        let ahead = |seconds| {
+            let clock = Clock::default();
+            clock.advance(Duration::from_secs(seconds));
+            skew(Some(now), &clock)
+        };
+        assert!(ahead(0).mark == Mark::Holds && ahead(50).mark == Mark::Holds);
+        let row = ahead(3600);
+        assert!(row.mark == Mark::Fails && row.seen.contains("ahead of"), "{}", row.seen);
+        let later = now + Duration::from_secs(7200);
+        assert!(skew(Some(later), &Clock::default()).seen.contains("behind"));
+        assert!(skew(None, &Clock::default()).mark == Mark::Told);
+    }
+
+    #[test]
+    fn a_scope_that_is_not_granted_fails_where_it_is_needed() {
+        let account = Account::new("L", None, jiff::tz::TimeZone::UTC, "t".into(), 1);
+        let mark = |may, needed| write_scope(Ok(may), &account, needed).mark;
+        assert!(mark(true, true) == Mark::Holds && mark(true, false) == Mark::Holds);
+        assert!(mark(false, false) == Mark::Told && mark(false, true) == Mark::Fails);
+    }
 }

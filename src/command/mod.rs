@@ -40,7 +40,7 @@ enum Command {
     Serve(ConfigFile),
     /// Runs only the sandbox: a stand-in for the Contacts API
     Sandbox(sandbox::Options),
-    /// Tries the settings: credential, scopes, a contact, the limits that are left
+    /// Tries the settings: credential, scopes, location, a contact, limits, clock; each with what mends it
     Check(check::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(subcommand)]
@@ -113,7 +113,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Err(code) => code,
         },
         Command::Check(options) => match options.file.settle() {
-            Ok(config) => wait_for(check::run(config, options.contact)),
+            Ok(config) => wait_for(check::run(config, options.contact, options.write)),
             Err(code) => code,
         },
     }

@@ -37,6 +37,9 @@ pub struct Options {
     /// Calls allowed in a day
     #[arg(long, value_name = "N")]
     daily_limit: Option<u64>,
+    /// An app can be granted access: codes, tokens that expire, refresh tokens that work once
+    #[arg(long)]
+    oauth: bool,
     /// So much later than the contacts themselves do lists and searches change, in milliseconds
     #[arg(long, default_value_t = 0)]
     list_lag_ms: u64,
@@ -71,6 +74,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         fail_rate: options.fail_rate,
         rate_limit: options.rate_limit,
         daily_limit: options.daily_limit,
+        oauth: options.oauth,
         list_lag: Duration::from_millis(options.list_lag_ms),
         scopes: options.scopes.split_whitespace().map(str::to_owned).collect(),
         quirks: options.quirks,

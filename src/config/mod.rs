@@ -2,21 +2,20 @@
 
 mod auth;
 pub mod keys;
+mod location;
 pub mod pem;
 mod reader;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use jiff::tz::TimeZone;
-use secrecy::SecretString;
 
 use auth::Mode;
 pub use auth::{Auth, Jwt, JwtKeys, Passthrough};
+pub use location::{Credential, Location, OAuth, UserType};
+use reader::Reader;
 pub use reader::{InForce, Problem};
-use reader::{LocationRow, Reader};
 
 /// A setting as `config` prints it.
 pub struct Setting {
@@ -48,6 +47,24 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_LOCATION_ID", "", "the location that is read, if there is one; several: [[location]] in the file"),
     setting("GATEWAY_API_KEY", "", "its private integration token"),
     setting("GATEWAY_API_KEY_FILE", "", "a file that holds the token, instead of GATEWAY_API_KEY"),
+    setting("GATEWAY_OAUTH_CLIENT_ID", "", "the app that the location grants access to, instead of a token"),
+    setting("GATEWAY_OAUTH_CLIENT_SECRET", "", "the app's secret"),
+    setting("GATEWAY_OAUTH_CLIENT_SECRET_FILE", "", "a file that holds the app's secret"),
+    setting("GATEWAY_OAUTH_REFRESH_TOKEN", "", "the grant's first refresh token; later ones are in GATEWAY_STATE_DIR"),
+    setting("GATEWAY_OAUTH_REFRESH_TOKEN_FILE", "", "a file that holds the first refresh token"),
+    setting("GATEWAY_OAUTH_USER_TYPE", "Location", "whose the grant is: Location, or Company for all of its locations"),
+    setting(
+        "GATEWAY_OAUTH_REDIRECT_URL",
+        "",
+        "this gateway's /oauth/callback, as the app's page has it; for /oauth/install",
+    ),
+    setting("GATEWAY_OAUTH_SCOPES", "contacts.readonly contacts.write", "what /oauth/install asks for"),
+    setting(
+        "GATEWAY_OAUTH_AUTHORIZE_URL",
+        "https://marketplace.gohighlevel.com/v2/oauth/chooselocation",
+        "the page where access is granted; white-label hosts have their own",
+    ),
+    setting("GATEWAY_STATE_DIR", "/var/lib/contacts-gateway", "where renewed tokens are kept"),
     setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
     setting(
         "GATEWAY_AUTH",
@@ -94,19 +111,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// A location and the token that reads it.
-#[derive(Clone, Debug)]
-pub struct Location {
-    /// The location's id upstream.
-    pub id: String,
-    /// What people call it.
-    pub name: Option<String>,
-    /// Its private integration token.
-    pub token: SecretString,
-    /// The zone of upstream times that name none.
-    pub timezone: TimeZone,
-}
-
 /// The settings in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -119,6 +123,7 @@ pub struct Config {
     pub upstream_retries: u32,
     pub locations: Vec<Location>,
     pub auth: Auth,
+    pub state_dir: PathBuf,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
@@ -166,9 +171,10 @@ fn read(from: &mut Reader) -> Option<Config> {
     let mode = auth::mode(from);
     let locations = match mode {
         Some(Mode::Passthrough) => Some(Vec::new()),
-        _ => locations(from),
+        _ => location::read(from),
     };
     let auth = auth::read(from, mode, listen);
+    let state_dir = from.optional("GATEWAY_STATE_DIR");
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -193,6 +199,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         upstream_retries: upstream_retries?,
         locations: locations?,
         auth: auth?,
+        state_dir: state_dir?.into(),
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
@@ -207,65 +214,6 @@ fn read(from: &mut Reader) -> Option<Config> {
         log: log?,
         log_format,
     })
-}
-
-/// The locations of the file, or the one of the environment.
-fn locations(from: &mut Reader) -> Option<Vec<Location>> {
-    let rows = from.location_rows();
-    let zone = from.timezone("GATEWAY_TIMEZONE");
-    let id = from.optional("GATEWAY_LOCATION_ID");
-    let token = from.token("GATEWAY_API_KEY", "GATEWAY_API_KEY_FILE");
-    if rows.is_empty() {
-        if id.is_none() {
-            from.problem(
-                "GATEWAY_LOCATION_ID",
-                "",
-                "the id of the location to read, or [[location]] in a settings file",
-            );
-        }
-        if token.is_none() && !from.has_problem("GATEWAY_API_KEY") && !from.has_problem("GATEWAY_API_KEY_FILE") {
-            from.problem("GATEWAY_API_KEY", "", "the location's private integration token, or GATEWAY_API_KEY_FILE");
-        }
-        return Some(vec![Location { id: id?, name: None, token: token?, timezone: zone? }]);
-    }
-    if id.is_some() || token.is_some() {
-        from.problem(
-            "GATEWAY_LOCATION_ID",
-            "",
-            "nothing, since the settings file has [[location]]: name locations in one place",
-        );
-    }
-    let mut locations: Vec<Location> = Vec::new();
-    for (number, row) in rows.into_iter().enumerate() {
-        let location = location(from, number, row, zone.as_ref());
-        let Some(location) = location else { continue };
-        if locations.iter().any(|other| other.id == location.id) {
-            from.problem("[[location]] id", &location.id, "an id that no other [[location]] has");
-        }
-        locations.push(location);
-    }
-    Some(locations)
-}
-
-fn location(from: &mut Reader, number: usize, row: LocationRow, zone: Option<&TimeZone>) -> Option<Location> {
-    let place = format!("[[location]] {}", number + 1);
-    let token = match (row.api_key, row.api_key_file) {
-        (Some(token), None) => from.secret(&format!("{place} api_key"), &token),
-        (None, Some(file)) => from.secret_file(&format!("{place} api_key_file"), &file),
-        _ => {
-            from.problem(&place, "", "one of api_key and api_key_file");
-            None
-        }
-    };
-    let timezone = match row.timezone {
-        Some(name) => from.zone(&format!("{place} timezone"), &name),
-        None => zone.cloned(),
-    };
-    if row.id.trim().is_empty() {
-        from.problem(&format!("{place} id"), &row.id, "the location's id");
-        return None;
-    }
-    Some(Location { id: row.id, name: row.name, token: token?, timezone: timezone? })
 }
 
 /// What somebody wrote, short enough to repeat.

@@ -15,6 +15,9 @@ use super::SETTINGS;
 
 const PREFIX: &str = "GATEWAY_";
 
+/// Whose values nobody is shown.
+const SECRETS: [&str; 3] = ["GATEWAY_API_KEY", "GATEWAY_OAUTH_CLIENT_SECRET", "GATEWAY_OAUTH_REFRESH_TOKEN"];
+
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -58,7 +61,20 @@ pub struct LocationRow {
     pub name: Option<String>,
     pub api_key: Option<String>,
     pub api_key_file: Option<String>,
+    pub oauth: Option<OAuthRow>,
     pub timezone: Option<String>,
+}
+
+/// The `oauth` of a `[[location]]`; what is left out is the app of the other settings.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuthRow {
+    pub client_id: Option<String>,
+    pub client_secret: Option<String>,
+    pub client_secret_file: Option<String>,
+    pub refresh_token: Option<String>,
+    pub refresh_token_file: Option<String>,
+    pub user_type: Option<String>,
 }
 
 /// Where settings are looked up.
@@ -117,7 +133,7 @@ impl Reader {
 
     /// The text of a setting, noted as in force.
     fn text(&mut self, name: &'static str) -> Option<String> {
-        let secret = name == "GATEWAY_API_KEY";
+        let secret = SECRETS.contains(&name);
         let (value, source) = match self.env.get(name).filter(|value| !value.is_empty()) {
             Some(value) => (Some(value.clone()), "environment"),
             None => match self.in_file(name) {
@@ -258,7 +274,7 @@ impl Reader {
             self.problem(
                 "[[location]]",
                 "given",
-                "a table with the texts id, name, timezone, and api_key or api_key_file",
+                "a table with the texts id, name, timezone, and api_key, api_key_file or the table oauth",
             );
             Vec::new()
         })

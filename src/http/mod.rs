@@ -5,6 +5,7 @@ mod freshness;
 mod graphql;
 mod identify;
 mod negotiate;
+mod oauth;
 mod status;
 mod track;
 
@@ -30,6 +31,8 @@ fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
+        .route("/oauth/install", get(oauth::install))
+        .route("/oauth/callback", get(oauth::callback))
         .merge(explorer::routes())
         .fallback(status::not_found)
         .with_state(app)

@@ -21,6 +21,8 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
     let why = if app.is_draining() {
         "draining"
     } else if !app.accounts().is_empty() && app.accounts().iter().all(|account| account.is_refused()) {
+        // No call comes that would find out otherwise.
+        app.accounts().iter().for_each(|account| account.look_again());
         "the upstream accepts no credential"
     } else {
         return Json(json!({ "status": "ready" })).into_response();

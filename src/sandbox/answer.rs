@@ -3,7 +3,10 @@
 use super::quirks::Quirks;
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, LOCATION},
+    },
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -17,12 +20,19 @@ pub(super) struct Answer {
     pub status: StatusCode,
     pub content_type: Option<&'static str>,
     pub body: Vec<u8>,
+    /// Where to go instead.
+    pub location: Option<String>,
 }
 
 impl Answer {
     pub fn json(status: StatusCode, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("values with text keys are always JSON");
-        Self { status, content_type: Some(JSON), body }
+        Self { status, content_type: Some(JSON), body, location: None }
+    }
+
+    /// A text that is sent as it is.
+    pub fn text(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { status, content_type: Some(JSON), body, location: None }
     }
 
     pub fn ok(body: &impl Serialize) -> Self {
@@ -31,7 +41,12 @@ impl Answer {
 
     /// How the API answers a path that it does not have.
     pub fn nothing_here() -> Self {
-        Self { status: StatusCode::NOT_FOUND, content_type: None, body: Vec::new() }
+        Self { status: StatusCode::NOT_FOUND, content_type: None, body: Vec::new(), location: None }
+    }
+
+    pub fn see_other(address: &str) -> Self {
+        let location = Some(address.to_owned());
+        Self { status: StatusCode::SEE_OTHER, content_type: None, body: Vec::new(), location }
     }
 }
 
@@ -41,6 +56,9 @@ impl IntoResponse for Answer {
         *response.status_mut() = self.status;
         if let Some(kind) = self.content_type {
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        if let Some(address) = self.location.and_then(|address| HeaderValue::try_from(address).ok()) {
+            response.headers_mut().insert(LOCATION, address);
         }
         response
     }
@@ -53,6 +71,10 @@ pub(super) enum Refusal {
     /// The API leaves out `error` when the version header is what it refuses.
     Version(&'static str),
     WrongLocation,
+    /// Only for a company.
+    Forbidden,
+    /// The database behind the API was too slow, which it calls 401.
+    TimedOut,
     Missing {
         what: &'static str,
         id: String,
@@ -89,8 +111,8 @@ impl Refusal {
 
     fn status(&self, quirks: &Quirks) -> StatusCode {
         match self {
-            Self::Unauthorized(_) | Self::Version(_) => StatusCode::UNAUTHORIZED,
-            Self::WrongLocation => StatusCode::FORBIDDEN,
+            Self::Unauthorized(_) | Self::Version(_) | Self::TimedOut => StatusCode::UNAUTHORIZED,
+            Self::WrongLocation | Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Missing { .. } if quirks.missing_404 => StatusCode::NOT_FOUND,
             Self::Missing { .. } | Self::Nameless | Self::Duplicate { .. } => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -103,6 +125,8 @@ impl Refusal {
         match self {
             Self::Unauthorized(text) | Self::Version(text) => json!(text),
             Self::WrongLocation => json!("The token does not have access to this location."),
+            Self::Forbidden => json!("Forbidden resource"),
+            Self::TimedOut => json!("Command timed out"),
             Self::Missing { what, id } => json!(format!("{what} with id {id} not found")),
             Self::Invalid(problems) => json!(problems),
             Self::Nameless => json!(["a contact needs a name, an email or a phone"]),
@@ -126,7 +150,7 @@ impl Refusal {
         let mut body = Map::from_iter([("statusCode".into(), json!(said)), ("message".into(), self.message())]);
         let error = match self {
             Self::Unauthorized(_) => "Unauthorized",
-            Self::WrongLocation => "Forbidden",
+            Self::WrongLocation | Self::Forbidden => "Forbidden",
             Self::Invalid(_) | Self::Nameless => "Unprocessable Entity",
             _ => return body,
         };

@@ -3,8 +3,9 @@
 use super::{
     data::{DEMO_CONTACT, Place, company_id},
     fault::Fault,
-    server::World,
+    grant::OAuthInfo,
     traffic::Counts,
+    world::World,
 };
 use axum::{
     Json, Router,
@@ -14,7 +15,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// What a client needs to connect.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +31,11 @@ pub struct Info {
     pub contact_id: String,
     /// All locations.
     pub locations: Vec<LocationInfo>,
+    /// For an app, where there can be one.
+    #[serde(rename = "oauth")]
+    pub oauth: Option<OAuthInfo>,
+    /// What signed events are verified with; none are sent yet.
+    pub webhook_public_key: Option<String>,
 }
 
 /// A location and the token that opens it.
@@ -43,7 +49,7 @@ pub struct LocationInfo {
 }
 
 impl Info {
-    pub(super) fn new(places: Vec<Place>) -> Self {
+    pub(super) fn new(places: Vec<Place>, oauth: Option<OAuthInfo>) -> Self {
         let locations: Vec<_> = places
             .into_iter()
             .map(|place| LocationInfo { location_id: place.location_id, token: place.token })
@@ -54,6 +60,8 @@ impl Info {
             token: locations[0].token.clone(),
             contact_id: DEMO_CONTACT.into(),
             locations,
+            oauth,
+            webhook_public_key: None,
         }
     }
 }
@@ -64,6 +72,8 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/calls", get(calls))
         .route("/reset", post(reset))
         .route("/faults", post(faults))
+        .route("/expire", post(expire))
+        .route("/advance", post(advance))
 }
 
 async fn info(State(world): State<Arc<World>>) -> Json<Info> {
@@ -77,6 +87,23 @@ async fn calls(State(world): State<Arc<World>>) -> Json<Counts> {
 async fn reset(State(world): State<Arc<World>>) -> Json<Value> {
     world.traffic.reset();
     Json(json!({}))
+}
+
+/// Every access token that was granted so far is dead; refresh tokens go on.
+async fn expire(State(world): State<Arc<World>>) -> Json<Value> {
+    world.expire_tokens();
+    Json(json!({}))
+}
+
+/// Puts the sandbox's clock forward by the number of seconds in the body.
+async fn advance(State(world): State<Arc<World>>, body: String) -> (StatusCode, Json<Value>) {
+    match body.trim().parse() {
+        Ok(seconds) => {
+            world.advance(Duration::from_secs(seconds));
+            (StatusCode::OK, Json(json!({})))
+        }
+        Err(_) => (StatusCode::BAD_REQUEST, Json(json!({"message": "the body has to be a number of seconds"}))),
+    }
 }
 
 /// The rules of the body replace those in force. A content type is not asked for: this is typed by hand.

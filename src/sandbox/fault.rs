@@ -1,10 +1,11 @@
 //! Rules that break an answer on purpose, for one route, one contact, a number of times.
 
 use super::{
-    answer::{Answer, HTML, JSON, Refusal},
+    answer::{Answer, HTML, Refusal},
     lock,
     quirks::Quirks,
     route,
+    variant::Variant,
 };
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -26,6 +27,8 @@ pub struct Fault {
     pub status: Option<u16>,
     /// Body to send.
     pub body: Option<Value>,
+    /// Refuse in the API's own words.
+    pub refusal: Option<Variant>,
     /// Send a page of HTML, as a network edge does.
     #[serde(default)]
     pub html: bool,
@@ -60,6 +63,7 @@ impl Fault {
             contact_id: None,
             status: None,
             body: None,
+            refusal: None,
             html: false,
             delay_ms: None,
             times: None,
@@ -81,6 +85,11 @@ impl Fault {
     /// Answers with this body.
     pub fn body(self, body: impl Into<Value>) -> Self {
         Self { body: Some(body.into()), ..self }
+    }
+
+    /// Refuses in the API's own words.
+    pub fn refuse(self, variant: Variant) -> Self {
+        Self { refusal: Some(variant), ..self }
     }
 
     /// Answers with a page of HTML.
@@ -127,15 +136,18 @@ impl Fault {
         if self.html && self.body.is_some() {
             return Some("html and body are both given".into());
         }
+        if self.refusal.is_some() && (self.html || self.body.is_some() || self.status.is_some()) {
+            return Some("refusal has a status and a body of its own".into());
+        }
         if self.done && !self.replaces() {
-            return Some("done is for an answer that is replaced: give status, body or html".into());
+            return Some("done is for an answer that is replaced: give status, body, refusal or html".into());
         }
         let does = self.replaces() || self.delay_ms.is_some() || self.drop.is_some();
-        (!does).then(|| "it does nothing: give status, body, html, delayMs or drop".into())
+        (!does).then(|| "it does nothing: give status, body, refusal, html, delayMs or drop".into())
     }
 
     fn replaces(&self) -> bool {
-        self.status.is_some() || self.body.is_some() || self.html
+        self.status.is_some() || self.body.is_some() || self.refusal.is_some() || self.html
     }
 
     pub(super) fn wait(&self) -> Duration {
@@ -147,11 +159,14 @@ impl Fault {
         if !self.replaces() {
             return None;
         }
+        if let Some(variant) = self.refusal {
+            return Some(variant.refusal().answer(quirks, trace));
+        }
         let usual = if self.html { 502 } else { 200 };
         let status = StatusCode::from_u16(self.status.unwrap_or(usual)).unwrap_or(StatusCode::OK);
         Some(match &self.body {
-            _ if self.html => Answer { status, content_type: Some(HTML), body: page(status) },
-            Some(Value::String(text)) => Answer { status, content_type: Some(JSON), body: text.clone().into() },
+            _ if self.html => Answer { content_type: Some(HTML), ..Answer::text(status, page(status)) },
+            Some(Value::String(text)) => Answer::text(status, text.clone().into()),
             Some(body) => Answer::json(status, body),
             None => self.usual_body(status, quirks, trace),
         })

@@ -8,9 +8,10 @@ use super::{
     lock,
     options::Options,
     route,
-    server::{World, nanos, run},
+    server::run,
     store::{Location, Record},
     traffic::Call,
+    world::{World, nanos},
 };
 use serde_json::Value;
 use std::{net::SocketAddr, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
@@ -172,14 +173,38 @@ impl Sandbox {
 
     /// From now on this token opens the location, with these scopes.
     pub fn allow(&self, token: &str, location: &str, scopes: &[&str]) {
-        let scopes = scopes.iter().map(ToString::to_string).collect();
-        let credential = Credential { location: location.into(), scopes };
+        let credential = Credential::lasting(location, scopes.iter().map(ToString::to_string).collect());
         lock::write(&self.world.credentials).insert(token.into(), credential);
     }
 
     /// From now on this token opens nothing.
     pub fn revoke(&self, token: &str) {
         lock::write(&self.world.credentials).remove(token);
+    }
+
+    /// Every access token that was granted so far is dead, as after its day.
+    pub fn expire_tokens(&self) {
+        self.world.expire_tokens();
+    }
+
+    /// Puts the sandbox's clock forward, which tokens expire by.
+    pub fn advance(&self, by: Duration) {
+        self.world.advance(by);
+    }
+
+    /// The first refresh token of a new grant for the location.
+    pub fn grant(&self, location: &str) -> String {
+        self.world.grants.grant(location)
+    }
+
+    /// The app is taken away from the location, with all that it was granted.
+    pub fn uninstall(&self, location: &str) {
+        self.world.grants.uninstall(&self.world, location);
+    }
+
+    /// From now on the location is suspended, or is not any more.
+    pub fn suspend(&self, location: &str, suspended: bool) {
+        self.world.grants.suspend(location, suspended);
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! In reading order: [`Options`] and [`Quirks`] say what it plays; `server` is the way of one call; `route`
 //! is the table of what can be called, `door` refuses, `read` answers from the `store`, `write` changes it, `view` is
-//! how a record looks on the wire; `data` makes the records; `limits`, [`Fault`] and [`Hold`] get in the way on purpose;
+//! how a record looks on the wire; `data` makes the records; `oauth` answers from the books of `grant`; `limits`,
+//! [`Fault`] and [`Hold`] get in the way on purpose; `world` is what all calls share;
 //! `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
 
 mod answer;
@@ -11,10 +12,12 @@ mod control;
 mod data;
 mod door;
 mod fault;
+mod grant;
 mod handle;
 mod hold;
 mod limits;
 mod lock;
+mod oauth;
 mod options;
 mod quirks;
 mod read;
@@ -22,12 +25,15 @@ mod route;
 mod server;
 mod store;
 mod traffic;
+mod variant;
 mod view;
+mod world;
 mod write;
 
 pub use control::{Info, LocationInfo};
 pub use data::{DEMO_CONTACT, NOW};
 pub use fault::{Cut, Fault};
+pub use grant::OAuthInfo;
 pub use handle::Sandbox;
 pub use hold::Hold;
 pub use options::{Options, RateLimit};
@@ -35,3 +41,4 @@ pub use quirks::Quirks;
 pub use server::serve;
 pub use store::Record;
 pub use traffic::Call;
+pub use variant::Variant;

@@ -25,6 +25,8 @@ pub struct Options {
     pub rate_limit: Option<RateLimit>,
     /// Calls in a day, for each token.
     pub daily_limit: Option<u64>,
+    /// Whether an app can be granted access: `/oauth/...` answers then.
+    pub oauth: bool,
     /// So much older than the contacts themselves is what lists and searches show.
     pub list_lag: Duration,
     /// What the tokens may do.
@@ -45,6 +47,7 @@ impl Default for Options {
             fail_rate: 0.0,
             rate_limit: None,
             daily_limit: None,
+            oauth: false,
             list_lag: Duration::ZERO,
             scopes: ["contacts.readonly", "contacts.write"].map(String::from).to_vec(),
             quirks: Quirks::default(),

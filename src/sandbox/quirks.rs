@@ -36,6 +36,8 @@ pub struct Quirks {
     pub business_count: bool,
     /// `no-rate-headers`: limits hold, but no header tells them.
     pub no_rate_headers: bool,
+    /// `no-reconnect`: an app that lost its tokens gets no new code.
+    pub no_reconnect: bool,
     /// `lower-tags`: tags are kept in lower case, however they are written.
     pub lower_tags: bool,
     /// `duplicates-allowed`: the location's settings allow two contacts with one mail or phone.
@@ -44,7 +46,7 @@ pub struct Quirks {
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 18] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -60,6 +62,7 @@ impl Quirks {
         "no-meta",
         "business-count",
         "no-rate-headers",
+        "no-reconnect",
         "lower-tags",
         "duplicates-allowed",
     ];
@@ -81,6 +84,7 @@ impl Quirks {
             "no-meta" => &mut self.no_meta,
             "business-count" => &mut self.business_count,
             "no-rate-headers" => &mut self.no_rate_headers,
+            "no-reconnect" => &mut self.no_reconnect,
             "lower-tags" => &mut self.lower_tags,
             "duplicates-allowed" => &mut self.duplicates_allowed,
             _ => return None,

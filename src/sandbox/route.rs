@@ -2,8 +2,9 @@
 
 use super::{
     answer::{Answer, Refusal},
-    read,
-    server::Ask,
+    oauth, read,
+    server::{Ask, Sent},
+    world::World,
     write::{self, Change},
 };
 use percent_encoding::percent_decode_str;
@@ -16,10 +17,14 @@ pub(super) struct Route {
     pub does: Does,
 }
 
-/// What a route does, and so which lock it takes.
+/// What a route does, and so what it needs and which lock it takes.
 pub(super) enum Does {
+    /// Looks at the records, for whoever the door lets in.
     Read(fn(&Ask) -> Result<Answer, Refusal>),
+    /// Changes them.
     Write(fn(&mut Change) -> Result<Answer, Refusal>),
+    /// Asks the books of grants, which look at credentials in their own way. No limit counts these calls.
+    Grants(fn(&World, &Sent) -> Result<Answer, Refusal>),
 }
 
 const fn read(template: &'static str, answer: fn(&Ask) -> Result<Answer, Refusal>) -> Route {
@@ -30,8 +35,16 @@ const fn write(template: &'static str, change: fn(&mut Change) -> Result<Answer,
     Route { template, scope: "contacts.write", does: Does::Write(change) }
 }
 
+const fn grants(
+    template: &'static str,
+    scope: &'static str,
+    answer: fn(&World, &Sent) -> Result<Answer, Refusal>,
+) -> Route {
+    Route { template, scope, does: Does::Grants(answer) }
+}
+
 /// Fixed segments come before named ones where both would fit.
-pub(super) static ROUTES: [Route; 23] = [
+pub(super) static ROUTES: [Route; 27] = [
     read("GET /contacts/", read::contacts),
     read("GET /contacts/business/{businessId}", read::of_business),
     read("GET /contacts/search/duplicate", read::duplicate),
@@ -55,6 +68,10 @@ pub(super) static ROUTES: [Route; 23] = [
     write("PUT /contacts/{contactId}/notes/{id}", write::update_note),
     write("DELETE /contacts/{contactId}/notes/{id}", write::delete_note),
     write("POST /contacts/{contactId}/workflow/{workflowId}", write::start_workflow),
+    grants("POST /oauth/token", "", oauth::token),
+    grants("POST /oauth/locationToken", "oauth.write", oauth::location_token),
+    grants("POST /oauth/reconnect", "", oauth::reconnect),
+    grants("GET /v2/oauth/chooselocation", "", oauth::choose),
 ];
 
 /// Under which key calls are counted that no row of the table fits.

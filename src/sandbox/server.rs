@@ -2,26 +2,22 @@
 
 use super::{
     answer::{Answer, JSON, Refusal},
-    control::{self, Info},
-    data,
-    data::random::Random,
-    door::{self, Credential},
-    fault::{Cut, Faults},
-    hold::Gates,
-    limits::Limits,
+    control, door,
+    fault::Cut,
     lock,
     options::Options,
     quirks::Quirks,
     route::{self, Does, Found, ROUTES, Route, UNMATCHED},
-    store::{Location, Store},
-    traffic::{Call, Traffic},
+    store::Location,
+    traffic::Call,
+    world::World,
     write::Change,
 };
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{Query, Request, State},
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     serve::ListenerExt,
 };
@@ -29,88 +25,14 @@ use futures_util::stream;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::{
-    collections::HashMap,
     io,
-    sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
 /// How long calls under way may take to end once the server is to stop.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// Everything that the calls of one sandbox share.
-pub(super) struct World {
-    pub options: Options,
-    pub info: Info,
-    pub store: RwLock<Store>,
-    /// By token.
-    pub credentials: RwLock<HashMap<String, Credential>>,
-    pub traffic: Traffic,
-    pub faults: Faults,
-    pub gates: Arc<Gates>,
-    /// Nanoseconds.
-    pub latency: AtomicU64,
-    limits: Mutex<Limits>,
-    /// For jitter and failures, so that a run can be repeated.
-    dice: Mutex<Random>,
-    traces: AtomicU64,
-    /// How many records were made by calls.
-    made: AtomicU64,
-    started: Instant,
-}
-
-impl World {
-    pub fn new(options: Options, keep_calls: bool) -> Arc<Self> {
-        let places = data::places(options.locations);
-        let credential = |location: &str| Credential { location: location.into(), scopes: options.scopes.clone() };
-        let tokens = places.iter().map(|place| (place.token.clone(), credential(&place.location_id)));
-        Arc::new(Self {
-            credentials: RwLock::new(tokens.collect()),
-            store: RwLock::new(data::fill(&options, &places)),
-            info: Info::new(places),
-            traffic: Traffic::new(keep_calls),
-            faults: Faults::default(),
-            gates: Arc::default(),
-            latency: AtomicU64::new(nanos(options.latency)),
-            limits: Mutex::new(Limits::new(&options)),
-            dice: Mutex::new(Random::new(&[options.seed, 77])),
-            traces: AtomicU64::new(0),
-            made: AtomicU64::new(0),
-            started: Instant::now(),
-            options,
-        })
-    }
-
-    fn draws_failure(&self) -> bool {
-        self.options.fail_rate > 0.0 && lock::lock(&self.dice).share() < self.options.fail_rate
-    }
-
-    /// An id that nothing has yet. The same calls get the same ids in each run.
-    fn fresh_id(&self) -> String {
-        Random::new(&[self.options.seed, 78, self.made.fetch_add(1, Relaxed)]).id()
-    }
-
-    /// The data's own moment, going on since the start, as the API writes it.
-    fn now(&self) -> String {
-        format!("{:.3}", data::NOW + self.started.elapsed())
-    }
-
-    fn delay(&self) -> Duration {
-        let latency = Duration::from_nanos(self.latency.load(Relaxed));
-        if self.options.jitter.is_zero() {
-            return latency;
-        }
-        latency + self.options.jitter.mul_f64(lock::lock(&self.dice).share())
-    }
-}
-
-pub(super) fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// What a route needs to answer one call that was let in.
 pub(super) struct Ask<'a> {
@@ -128,6 +50,14 @@ impl Ask<'_> {
     pub fn query(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// A call as its caller sent it.
+pub(super) struct Sent<'a> {
+    pub headers: &'a HeaderMap,
+    pub parameters: &'a [(String, String)],
+    pub body: &'a [u8],
+    pub trace: &'a str,
 }
 
 /// Serves until `shutdown` resolves, then soon returns, whatever is still under way.
@@ -172,6 +102,9 @@ struct Arrival {
     route: Option<(&'static Route, Vec<String>)>,
     mis_cased: bool,
     parameters: Vec<(String, String)>,
+    /// The body as it came.
+    bytes: Bytes,
+    /// The same, where it is JSON.
     body: Option<Value>,
     trace: String,
 }
@@ -181,10 +114,10 @@ const LONGEST_BODY: usize = 1 << 20;
 
 async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
+    let Ok(bytes) = to_bytes(body, LONGEST_BODY).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let body = json_body(&head, &body);
+    let body = json_body(&head, &bytes);
     let found = route::find(head.method.as_str(), head.uri.path());
     let mis_cased = matches!(found, Found::MisCased);
     let (row, segments) = match found {
@@ -192,9 +125,9 @@ async fn call(State(world): State<Arc<World>>, request: Request) -> Response {
         Found::MisCased | Found::Nothing => (None, Vec::new()),
     };
     let parameters = Query::try_from_uri(&head.uri).map(|Query(pairs)| pairs).unwrap_or_default();
-    let trace = format!("{:016x}", Random::new(&[world.traces.fetch_add(1, Relaxed)]).next());
+    let trace = world.trace();
     let route = row.map(|row| (&ROUTES[row], segments));
-    let arrival = Arrival { head, route, mis_cased, parameters, body, trace };
+    let arrival = Arrival { head, route, mis_cased, parameters, bytes, body, trace };
 
     let location = location_of(&world, &arrival);
     let under_way = world.traffic.arrive(row, |route| line(&arrival, route, location.clone()));
@@ -237,7 +170,8 @@ fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Cal
 async fn limited(world: &World, arrival: &Arrival, location: &str) -> (Response, bool) {
     let left = {
         let mut limits = lock::lock(&world.limits);
-        limits.any().then(|| limits.take(location, Instant::now()))
+        let counts = limits.any() && !is_for_grants(arrival);
+        counts.then(|| limits.take(location, Instant::now()))
     };
     let (mut response, cut) = if left.is_some_and(|left| left.over) {
         (Refusal::TooMany.answer(&world.options.quirks, &arrival.trace).into_response(), false)
@@ -288,6 +222,10 @@ async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     }
 }
 
+fn is_for_grants(arrival: &Arrival) -> bool {
+    arrival.route.as_ref().is_some_and(|(route, _)| matches!(route.does, Does::Grants(_)))
+}
+
 fn contact_of(arrival: &Arrival) -> Option<&str> {
     let (route, segments) = arrival.route.as_ref()?;
     let named = route.template.contains(" /contacts/{contactId}");
@@ -303,8 +241,14 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
             Answer::nothing_here()
         };
     };
-    let answered = door::admit(world, &arrival.head.headers, route).and_then(|location_id| match route.does {
-        Does::Read(read) => {
+    let admit = || door::admit(world, &arrival.head.headers, route);
+    let answered = match route.does {
+        Does::Grants(_) if !world.options.oauth => Ok(Answer::nothing_here()),
+        Does::Grants(answer) => {
+            let Arrival { head, parameters, bytes, trace, .. } = arrival;
+            answer(world, &Sent { headers: &head.headers, parameters, body: bytes, trace })
+        }
+        Does::Read(read) => admit().and_then(|location_id| {
             if lock::read(&world.store).get(&location_id).is_some_and(Location::lags) {
                 let mut store = lock::write(&world.store);
                 store.entry(location_id.clone()).and_modify(|location| location.catch_up(Instant::now()));
@@ -319,8 +263,8 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
                 zone: &world.options.timezone,
                 trace: &arrival.trace,
             })
-        }
-        Does::Write(write) => {
+        }),
+        Does::Write(write) => admit().and_then(|location_id| {
             let mut store = lock::write(&world.store);
             write(&mut Change {
                 location_id: &location_id,
@@ -332,8 +276,8 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
                 fresh_id: world.fresh_id(),
                 now: world.now(),
             })
-        }
-    });
+        }),
+    };
     answered.unwrap_or_else(|refusal| refusal.answer(quirks, &arrival.trace))
 }
 

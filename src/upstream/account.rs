@@ -10,6 +10,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
+use super::credential::{Credential, Trouble};
 use crate::cache::View;
 
 /// What the upstream last said of its limits. Each part is absent until it was told.
@@ -66,7 +67,8 @@ pub struct Account {
     pub view: View,
     /// At most so many calls are in flight.
     pub(super) permits: Arc<Semaphore>,
-    pub(super) token: SecretString,
+    /// What opens it.
+    pub credential: Credential,
     limits: Mutex<Limits>,
     refused: Mutex<Option<Instant>>,
     /// Whether the credential is the caller's own, and not the gateway's.
@@ -74,12 +76,23 @@ pub struct Account {
 }
 
 impl Account {
-    /// `concurrency`: how many calls may be in flight at once.
+    /// With a token that stays as it is.
     pub fn new(
         location: &str,
         name: Option<&str>,
         timezone: TimeZone,
         token: SecretString,
+        concurrency: usize,
+    ) -> Self {
+        Self::opened_by(location, name, timezone, token.into(), concurrency)
+    }
+
+    /// `concurrency`: how many calls may be in flight at once.
+    pub fn opened_by(
+        location: &str,
+        name: Option<&str>,
+        timezone: TimeZone,
+        credential: Credential,
         concurrency: usize,
     ) -> Self {
         Self {
@@ -89,7 +102,7 @@ impl Account {
             // By name, not by token: a rotated key sees the same location with the same eyes.
             view: View::new(location, "configured"),
             permits: Arc::new(Semaphore::new(concurrency)),
-            token,
+            credential,
             limits: Mutex::default(),
             refused: Mutex::default(),
             is_callers: false,
@@ -112,10 +125,25 @@ impl Account {
     }
 
     /// Whether the upstream refused the credential when it was last used, and that was not long ago: who is sent
-    /// no requests while this holds could never find out otherwise.
+    /// no requests while this holds could never find out otherwise. A grant in trouble stays so until it is out of it.
     pub fn is_refused(&self) -> bool {
         let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.is_some_and(|at| at.elapsed() < REFUSED_FOR)
+        refused.is_some_and(|at| at.elapsed() < REFUSED_FOR) || self.credential.trouble().is_some()
+    }
+
+    /// Takes the code that consent gave, where the location is opened by a grant. What was refused before is over.
+    pub async fn install(&self, code: &SecretString) -> Result<(), Trouble> {
+        let oauth = self.credential.oauth().ok_or(Trouble::NotInstalled)?;
+        oauth.install(code).await?;
+        self.note_refused(false);
+        Ok(())
+    }
+
+    /// Finds out whether a grant is out of trouble.
+    pub fn look_again(&self) {
+        if let Some(oauth) = self.credential.oauth().filter(|oauth| oauth.trouble().is_some()) {
+            oauth.look_again();
+        }
     }
 
     pub(super) fn note_refused(&self, refused: bool) {

@@ -4,12 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url, redirect};
-use secrecy::ExposeSecret;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder, Url, redirect};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::account::Account;
+use super::credential::{Bearer, Endpoint, Trouble};
 use super::error::{Error, Fault, classify};
 use super::id::Id;
 use crate::metrics::Metrics;
@@ -126,24 +129,125 @@ impl Client {
         Ok(Self { http, base, metrics })
     }
 
-    /// Sends the call once; the body of a 2xx, or what went wrong.
-    pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let answer = self.exchange(account, call).await;
-        let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
-        self.metrics.called(call.route.template, outcome);
-        answer
+    /// The upstream's own OAuth routes.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::new(self.http.clone(), self.base.clone())
     }
 
-    async fn exchange(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+    /// Sends the call; the body of a 2xx, or what went wrong. A call whose credential is refused was not carried out,
+    /// and is sent once more if there is another credential.
+    pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        self.send_by(None, account, call).await
+    }
+
+    /// The same, sent by `deadline` or not at all: a credential that is renewed first takes its time.
+    pub async fn send_by(&self, deadline: Option<Instant>, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let mut sent = self.send_with_credential(deadline, account, call).await;
+        match &mut sent {
+            Ok(_) => account.note_refused(false),
+            Err(error) if error.fault != Fault::Credential => {}
+            Err(error) if account.is_callers => error.fault = Fault::CallersCredential,
+            Err(_) => account.note_refused(true),
+        }
+        sent
+    }
+
+    async fn send_with_credential(
+        &self,
+        deadline: Option<Instant>,
+        account: &Account,
+        call: &Call,
+    ) -> Result<Vec<u8>, Error> {
+        let none = |trouble: Trouble| trouble.to_error(call.route.template);
+        let in_time = || match deadline {
+            Some(deadline) if Instant::now() >= deadline => {
+                Err(Error { reached: false, ..Error::new(call.route.template, Fault::Timeout) })
+            }
+            _ => Ok(()),
+        };
+        let bearer = account.credential.bearer().await.map_err(none)?;
+        in_time()?;
+        match self.send_with(&bearer, account, call).await {
+            Err(error) if error.fault == Fault::Credential => {
+                match account.credential.instead_of(&bearer).await.map_err(none)? {
+                    Some(other) => {
+                        in_time()?;
+                        self.send_with(&other, account, call).await
+                    }
+                    None => Err(error),
+                }
+            }
+            sent => sent,
+        }
+    }
+
+    /// Sends the call once.
+    async fn send_with(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let route = call.route.template;
         let (method, _) = call.route.parts();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;
-        let mut request = self.http.request(method, self.url(call)?).headers(headers(account, call.route)?);
+        let mut request = self.http.request(method, self.url(call)?);
         if let Some(body) = &call.body {
             request = request.json(body);
         }
+        self.ask(call.route, request, bearer, account).await
+    }
+
+    /// Whether the credential may write, without writing, and the time that the upstream says it is.
+    ///
+    /// The call cannot change anything, for three reasons, each of which would be enough: its ids are none that the
+    /// upstream gives out, so there is no such task; it says nothing that a task could be changed to; and a body without
+    /// `completed`, which is required, is refused. The upstream looks at the scope before any of that, as its kind of
+    /// server does (guards before pipes), so a refusal for another reason means that the scope is there.
+    pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
+        const ROUTE: Route = Route::write_contacts("PUT /contacts/{contactId}/tasks/{taskId}/completed");
+        const NONE: &str = "contacts-gateway-check";
+        let bearer = match account.credential.bearer().await {
+            Ok(bearer) => bearer,
+            Err(trouble) => return (Err(trouble.to_error(ROUTE.template)), None),
+        };
+        let mut url = self.base.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/contacts/{NONE}/tasks/{NONE}/completed"));
+        let request = self.http.put(url).header(CONTENT_TYPE, "application/json").body("{}");
+        let mut date = None;
+        let answered = self.ask_and_look(ROUTE, request, &bearer, account, |headers| date = told_time(headers)).await;
+        let may = match answered {
+            Ok(_) => Ok(true),
+            Err(error) => match error.fault {
+                Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) => Ok(true),
+                Fault::Scope(_) => Ok(false),
+                _ => Err(error),
+            },
+        };
+        (may, date)
+    }
+
+    async fn ask(
+        &self,
+        route: Route,
+        request: RequestBuilder,
+        bearer: &Bearer,
+        account: &Account,
+    ) -> Result<Vec<u8>, Error> {
+        let answer = self.ask_and_look(route, request, bearer, account, |_| ()).await;
+        let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
+        self.metrics.called(route.template, outcome);
+        answer
+    }
+
+    async fn ask_and_look(
+        &self,
+        Route { template: route, version, scope }: Route,
+        request: RequestBuilder,
+        bearer: &Bearer,
+        account: &Account,
+        look: impl FnOnce(&HeaderMap),
+    ) -> Result<Vec<u8>, Error> {
+        let request = request.headers(headers(bearer, version));
         let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
         account.learn_limits(answer.headers());
+        look(answer.headers());
         let status = answer.status();
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(1 << 16) as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|e| broken(route, &e))? {
@@ -157,16 +261,18 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         if status.is_success() {
-            account.note_refused(false);
+            bearer.accept();
             return Ok(body);
         }
         let window = account.limits().window.unwrap_or(USUAL_WINDOW);
-        let mut error = classify(route, call.route.scope, status.as_u16(), &body, window);
-        match error.fault {
-            Fault::Credential if account.is_callers => error.fault = Fault::CallersCredential,
-            Fault::Credential => account.note_refused(true),
-            _ => {}
+        let mut error = classify(route, scope, status.as_u16(), &body, window);
+        if matches!(
+            error.fault,
+            Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) | Fault::Scope(_) | Fault::Location
+        ) {
+            bearer.accept();
         }
+        error.hide(bearer.token());
         Err(error)
     }
 
@@ -185,12 +291,14 @@ impl Client {
     }
 }
 
-fn headers(account: &Account, route: Route) -> Result<HeaderMap, Error> {
-    let bearer = format!("Bearer {}", account.token.expose_secret());
-    let mut bearer = HeaderValue::try_from(bearer)
-        .map_err(|_| Error::unsent(route.template, "the credential has characters that a header cannot carry"))?;
-    bearer.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (VERSION, HeaderValue::from_static(route.version))]))
+fn headers(bearer: &Bearer, version: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(AUTHORIZATION, bearer.header()), (VERSION, HeaderValue::from_static(version))])
+}
+
+/// The `Date` of an answer.
+fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    rfc2822::DateTimeParser::new().parse_timestamp(date).ok()
 }
 
 fn broken(route: &'static str, error: &reqwest::Error) -> Error {

@@ -84,6 +84,24 @@ impl Error {
         Self { status: Some(200), ..Self::new(route, Fault::BadResponse(what.to_string())) }
     }
 
+    /// Takes a secret out of what the upstream said, should it have quoted it.
+    pub(super) fn hide(&mut self, secret: &str) {
+        let hide = |text: &mut String| {
+            if !secret.is_empty() && text.contains(secret) {
+                *text = text.replace(secret, "(hidden)");
+            }
+        };
+        match &mut self.fault {
+            Fault::Refused(lines) => lines.iter_mut().for_each(hide),
+            Fault::Duplicate(id) if !secret.is_empty() && id.contains(secret) => {
+                *id = id.replace(secret, "(hidden)").into()
+            }
+            Fault::BadResponse(text) | Fault::Gateway(text) => hide(text),
+            _ => {}
+        }
+        self.trace_id.iter_mut().for_each(hide);
+    }
+
     /// A failure before anything was sent.
     pub fn unsent(route: &'static str, why: impl Into<String>) -> Self {
         Self { reached: false, ..Self::new(route, Fault::Gateway(why.into())) }

@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+pub mod credential;
 mod error;
 mod id;
 mod lately;
@@ -16,10 +17,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 pub use account::{Account, Limits};
 pub use client::{Call, Client, Route};
+pub use credential::{Credential, Trouble};
 pub use error::{Error, Fault};
 pub use id::{Id, NoId};
 pub use lately::Behind;
@@ -253,6 +256,11 @@ impl Upstream {
     /// Bytes that are held, as weighed.
     pub fn bytes(&self) -> u64 {
         self.0.cache.bytes()
+    }
+
+    /// Whether the location's credential may write, without writing, and the upstream's time.
+    pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
+        self.0.client.try_write(account).await
     }
 
     /// Readings under way.

@@ -154,7 +154,7 @@ impl Upstream {
                 let Ok(Ok(_permit)) = permit else {
                     return Err(Error { reached: false, ..Error::new(call.route(), Fault::Timeout) });
                 };
-                match self.0.client.send(account, call).await {
+                match self.0.client.send_by(Some(deadline), account, call).await {
                     Ok(body) => return Ok(body),
                     Err(error) => error,
                 }

@@ -7,6 +7,7 @@ mod answers;
 mod arrows;
 mod callers;
 mod commands;
+mod credentials;
 mod equality;
 mod freshness;
 mod http;

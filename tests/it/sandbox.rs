@@ -3,6 +3,7 @@
 mod data;
 mod hands;
 mod knobs;
+mod oauth;
 mod reads;
 mod refusals;
 mod writes;

@@ -1,0 +1,114 @@
+//! Everything that the calls of one sandbox share, its clock and its dice.
+
+use super::{
+    control::Info, data, data::random::Random, door::Credential, fault::Faults, grant::Grants, hold::Gates,
+    limits::Limits, lock, options::Options, store::Store, traffic::Traffic,
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+/// Everything that the calls of one sandbox share.
+pub(super) struct World {
+    pub options: Options,
+    pub info: Info,
+    pub store: RwLock<Store>,
+    /// By token.
+    pub credentials: RwLock<HashMap<String, Credential>>,
+    pub grants: Grants,
+    started: Instant,
+    /// By how many milliseconds the sandbox's clock was put forward.
+    ahead: AtomicU64,
+    pub traffic: Traffic,
+    pub faults: Faults,
+    pub gates: Arc<Gates>,
+    /// Nanoseconds.
+    pub latency: AtomicU64,
+    pub limits: Mutex<Limits>,
+    /// For jitter and failures, so that a run can be repeated.
+    dice: Mutex<Random>,
+    traces: AtomicU64,
+    /// How many records were made by calls.
+    made: AtomicU64,
+}
+
+impl World {
+    pub fn new(options: Options, keep_calls: bool) -> Arc<Self> {
+        let places = data::places(options.locations);
+        let credential = |location: &str| Credential::lasting(location, options.scopes.clone());
+        let grants = Grants::new(options.seed);
+        let oauth = options.oauth.then(|| grants.info(&places[0].location_id));
+        let tokens = places.iter().map(|place| (place.token.clone(), credential(&place.location_id)));
+        Arc::new(Self {
+            credentials: RwLock::new(tokens.collect()),
+            store: RwLock::new(data::fill(&options, &places)),
+            info: Info::new(places, oauth),
+            grants,
+            started: Instant::now(),
+            ahead: AtomicU64::new(0),
+            traffic: Traffic::new(keep_calls),
+            faults: Faults::default(),
+            gates: Arc::default(),
+            latency: AtomicU64::new(nanos(options.latency)),
+            limits: Mutex::new(Limits::new(&options)),
+            dice: Mutex::new(Random::new(&[options.seed, 77])),
+            traces: AtomicU64::new(0),
+            made: AtomicU64::new(0),
+            options,
+        })
+    }
+
+    /// The sandbox's clock: the time since it began, and what it was put forward.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed() + Duration::from_millis(self.ahead.load(Relaxed))
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Every access token that was granted so far is dead.
+    pub fn expire_tokens(&self) {
+        lock::write(&self.credentials).retain(|_, credential| credential.expires.is_none());
+    }
+
+    pub fn client_id(&self) -> &str {
+        self.info.oauth.as_ref().map_or("", |oauth| &oauth.client_id)
+    }
+
+    pub fn draws_failure(&self) -> bool {
+        self.options.fail_rate > 0.0 && lock::lock(&self.dice).share() < self.options.fail_rate
+    }
+
+    /// What an answer calls its call.
+    pub fn trace(&self) -> String {
+        format!("{:016x}", Random::new(&[self.traces.fetch_add(1, Relaxed)]).next())
+    }
+
+    /// An id that nothing has yet. The same calls get the same ids in each run.
+    pub fn fresh_id(&self) -> String {
+        Random::new(&[self.options.seed, 78, self.made.fetch_add(1, Relaxed)]).id()
+    }
+
+    /// The data's own moment, going on since the start, as the API writes it.
+    pub fn now(&self) -> String {
+        format!("{:.3}", data::NOW + self.started.elapsed())
+    }
+
+    pub fn delay(&self) -> Duration {
+        let latency = Duration::from_nanos(self.latency.load(Relaxed));
+        if self.options.jitter.is_zero() {
+            return latency;
+        }
+        latency + self.options.jitter.mul_f64(lock::lock(&self.dice).share())
+    }
+}
+
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,322 @@
+//! A grant: the newest pair of tokens, and the one way to the next.
+//!
+//! A refresh token works once. So one renewal of a grant is under way at a time, in this process (`turn`) and among
+//! those that share the state directory (`Store::hold`); whoever needs a token meanwhile waits for that one; and
+//! a new pair is on the disk before anybody is given it. docs/decisions/0041 goes through what a crash leaves.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use secrecy::SecretString;
+use tokio::time::sleep;
+
+use super::Bearer;
+use super::endpoint::{App, Endpoint};
+use super::store::Store;
+use super::tokens::{Tokens, UserType, digest};
+use super::trouble::Trouble;
+use super::turn::Turn;
+use crate::clock::Clock;
+use crate::upstream::error::Fault;
+
+/// A token that was renewed less than this ago and was never let in is not renewed again.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// So many renewals for refused tokens may follow each other within a minute. An upstream that accepts a token here and
+/// refuses it there would otherwise cost one for every call.
+const QUICK: u32 = 5;
+
+/// How often a renewal is sent before it has failed.
+const TRIES: u32 = 3;
+
+/// What all grants share.
+#[derive(Clone)]
+pub struct Means {
+    pub endpoint: Endpoint,
+    pub store: Store,
+    pub clock: Clock,
+}
+
+/// A grant. Clones are the same one.
+#[derive(Clone)]
+pub struct Grant(Arc<Parts>);
+
+struct Parts {
+    key: String,
+    app: App,
+    /// What to ask for, until an answer said what it is.
+    user_type: UserType,
+    /// The location that may ask for a new code when all is lost.
+    location: String,
+    /// The token of the settings.
+    first: Option<SecretString>,
+    /// What an installed row says beside its tokens.
+    replaces: Option<String>,
+    means: Means,
+    state: Mutex<State>,
+    turn: Turn<Result<Arc<Tokens>, Trouble>>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Arc<Tokens>>,
+    /// Whether the upstream refused what is held.
+    refused: bool,
+    /// A pair that the upstream gave and the disk did not take. It is not used before it did.
+    unkept: Option<Arc<Tokens>>,
+    failed: Option<Failed>,
+    /// The digest of a refresh token that was refused for good.
+    dead: Option<String>,
+    renewed: Option<Instant>,
+    quick: u32,
+}
+
+impl State {
+    fn is_usable(&self, now: SystemTime) -> bool {
+        !self.refused && self.held.as_ref().is_some_and(|held| held.can_be_used(now))
+    }
+}
+
+struct Failed {
+    why: Trouble,
+    /// Until then nothing is tried.
+    until: Instant,
+    times: u32,
+}
+
+impl Grant {
+    /// The grant that is kept under `key`; without a row, the one of the settings.
+    pub fn open(
+        key: String,
+        app: App,
+        user_type: UserType,
+        location: &str,
+        first: Option<SecretString>,
+        replaces: Option<String>,
+        means: Means,
+    ) -> Result<Self, Trouble> {
+        let held = means.store.read(&key)?.map(Tokens::kept).transpose()?.map(Arc::new);
+        let state = Mutex::new(State { held, ..State::default() });
+        let location = location.to_owned();
+        let parts = Parts { key, app, user_type, location, first, replaces, means, state, turn: Turn::default() };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// The pair of the moment. One that is about to expire is renewed, and waited for only if it cannot be used any more.
+    pub async fn current(&self) -> Result<Arc<Tokens>, Trouble> {
+        let now = self.0.means.clock.wall();
+        let seen = {
+            let state = self.state();
+            let waits = state.failed.as_ref().filter(|failed| self.0.means.clock.now() < failed.until);
+            match (&state.held, waits) {
+                (Some(held), _) if state.is_usable(now) => {
+                    let held = held.clone();
+                    if held.should_be_renewed(now) && waits.is_none() {
+                        drop(state);
+                        // Goes on by itself.
+                        drop(self.0.turn.take(self.clone().renewal(Some(held.clone()))));
+                    }
+                    return Ok(held);
+                }
+                (_, Some(failed)) => return Err(failed.why.clone()),
+                (held, None) => held.clone(),
+            }
+        };
+        self.renew_from(seen).await
+    }
+
+    /// The pair after the one whose bearer was refused; `None` where a renewal would not help.
+    pub async fn after(&self, refused: &Bearer) -> Result<Option<Arc<Tokens>>, Trouble> {
+        let seen = {
+            let mut state = self.state();
+            let now = self.0.means.clock.now();
+            let since = state.renewed.map(|at| now.saturating_duration_since(at));
+            match &state.held {
+                Some(held) if !held.bearer.is(refused) && !state.refused => return Ok(Some(held.clone())),
+                _ if since.is_some_and(|since| since < FRESH) && !refused.is_accepted() => return Ok(None),
+                _ => {}
+            }
+            // Of all who were refused, the first decides; the others join.
+            if !state.refused {
+                match since {
+                    Some(since) if since < Duration::from_secs(60) => state.quick += 1,
+                    _ => state.quick = 0,
+                }
+                if state.quick > QUICK {
+                    return Ok(None);
+                }
+                state.refused = true;
+            }
+            if let Some(failed) = state.failed.as_ref().filter(|failed| now < failed.until) {
+                return Err(failed.why.clone());
+            }
+            state.held.clone()
+        };
+        self.renew_from(seen).await.map(Some)
+    }
+
+    /// Takes over a pair that an installation brought.
+    pub async fn install(&self, tokens: Tokens) -> Result<(), Trouble> {
+        let _hold = self.0.means.store.hold(&self.0.key).await?;
+        self.keep(Arc::new(tokens)).await?;
+        Ok(())
+    }
+
+    /// Takes over what another process kept, if it is newer and came after the same configured token.
+    pub async fn adopt(&self, replaces: Option<&str>) -> Result<bool, Trouble> {
+        let Some(row) = self.0.means.store.get(&self.0.key).await? else {
+            return Ok(false);
+        };
+        let fits = replaces.is_none() || row.replaces.as_deref() == replaces;
+        let tokens = Arc::new(Tokens::kept(row)?);
+        let is_new = self.held().is_none_or(|held| held.bearer.token() != tokens.bearer.token());
+        if fits && is_new {
+            self.take_over(&tokens);
+        }
+        Ok(fits && is_new)
+    }
+
+    /// The newest pair, whether or not it can be used.
+    pub fn held(&self) -> Option<Arc<Tokens>> {
+        self.state().held.clone()
+    }
+
+    /// Why there will be no token.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let state = self.state();
+        if state.is_usable(self.0.means.clock.wall()) {
+            return None;
+        }
+        let failed = state.failed.as_ref().map(|failed| &failed.why);
+        let never = (state.held.is_none() && self.0.first.is_none()).then_some(Trouble::NotInstalled);
+        failed.filter(|why| why.stays()).cloned().or(never)
+    }
+
+    async fn renew_from(&self, seen: Option<Arc<Tokens>>) -> Result<Arc<Tokens>, Trouble> {
+        let ended = "the renewal ended without a result";
+        let done = self.0.turn.take(self.clone().renewal(seen)).await;
+        done.unwrap_or_else(|| Err(Trouble::Upstream(Fault::Gateway(ended.into()))))
+    }
+
+    /// Renews, and notes how that went. `seen`: the pair that is not good enough.
+    async fn renewal(self, seen: Option<Arc<Tokens>>) -> Result<Arc<Tokens>, Trouble> {
+        let done = self.renew(seen).await;
+        let mut state = self.state();
+        match &done {
+            Ok(_) => state.failed = None,
+            Err(why) => {
+                let times = state.failed.as_ref().map_or(0, |failed| failed.times);
+                let pause = match why {
+                    // Costs a look into the store, and no call, for as long as the same token is there.
+                    Trouble::Lost | Trouble::NotInstalled => Duration::from_secs(5),
+                    why if why.stays() => Duration::from_secs(30),
+                    _ => Duration::from_millis(200).saturating_mul(1 << times.min(8)).min(Duration::from_secs(30)),
+                };
+                if state.failed.as_ref().is_none_or(|failed| failed.why != *why) {
+                    tracing::error!(location = self.0.location, %why, mend = why.mend(), "no token");
+                }
+                let until = self.0.means.clock.now() + pause;
+                state.failed = Some(Failed { why: why.clone(), until, times: times + 1 });
+            }
+        }
+        done
+    }
+
+    async fn renew(&self, seen: Option<Arc<Tokens>>) -> Result<Arc<Tokens>, Trouble> {
+        let Means { store, clock, .. } = &self.0.means;
+        let is_seen = |tokens: &Tokens| seen.as_ref().is_some_and(|seen| seen.bearer.token() == tokens.bearer.token());
+        // Somebody was faster: in this process, ...
+        if let Some(held) = self.held().filter(|held| !is_seen(held) && held.can_be_used(clock.wall())) {
+            return Ok(held);
+        }
+        let _hold = store.hold(&self.0.key).await?;
+        let unkept = self.state().unkept.clone();
+        if let Some(unkept) = unkept {
+            return self.keep(unkept).await;
+        }
+        let kept = store.get(&self.0.key).await?.map(Tokens::kept).transpose()?;
+        // ... or in another one.
+        if let Some(kept) = kept.filter(|kept| !is_seen(kept)) {
+            let kept = Arc::new(kept);
+            self.take_over(&kept);
+            if kept.can_be_used(clock.wall()) {
+                return Ok(kept);
+            }
+        }
+        let held = self.held();
+        let token = held.as_ref().map(|held| &held.refresh).or(self.0.first.as_ref()).ok_or(Trouble::NotInstalled)?;
+        let user_type = held.as_ref().map_or(self.0.user_type, |held| held.user_type);
+        if self.state().dead.as_ref().is_some_and(|dead| *dead == digest(token)) {
+            return Err(Trouble::Lost);
+        }
+        match self.buy(token, user_type).await {
+            Ok(tokens) => self.keep(Arc::new(tokens)).await,
+            Err(Trouble::Lost) => match self.reconnect(user_type).await {
+                Some(tokens) => self.keep(Arc::new(tokens)).await,
+                None => {
+                    self.state().dead = Some(digest(token));
+                    Err(Trouble::Lost)
+                }
+            },
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Sends the refresh token, again where no answer came: if it was used, its successor is lost anyway, and if it was
+    /// not, the next try brings it.
+    async fn buy(&self, token: &SecretString, user_type: UserType) -> Result<Tokens, Trouble> {
+        let Means { endpoint, clock, .. } = &self.0.means;
+        let mut tried = 0;
+        loop {
+            let done = endpoint.refresh(&self.0.app, token, user_type, clock.wall()).await;
+            tried += 1;
+            match done {
+                Err(Trouble::Upstream(fault)) if tried < TRIES => {
+                    tracing::warn!(
+                        location = self.0.location,
+                        ?fault,
+                        tried,
+                        "the token was not renewed; trying again"
+                    );
+                    sleep(Duration::from_millis(100 << tried).mul_f64(fastrand::f64())).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// The upstream gives a new code to an app whose tokens are gone while it is still installed.
+    async fn reconnect(&self, user_type: UserType) -> Option<Tokens> {
+        let Means { endpoint, clock, .. } = &self.0.means;
+        let code = endpoint.reconnect(&self.0.app, &self.0.location).await?;
+        let tokens = endpoint.redeem(&self.0.app, &code, "", user_type, clock.wall()).await.ok()?;
+        tracing::warn!(location = self.0.location, "the grant was lost; the upstream gave a new one");
+        Some(tokens)
+    }
+
+    /// Writes the pair down, and only then gives it to anybody.
+    async fn keep(&self, tokens: Arc<Tokens>) -> Result<Arc<Tokens>, Trouble> {
+        match self.0.means.store.put(&self.0.key, tokens.row(self.0.replaces.clone())).await {
+            Ok(()) => {
+                self.take_over(&tokens);
+                self.state().renewed = Some(self.0.means.clock.now());
+                Ok(tokens)
+            }
+            Err(trouble) => {
+                self.state().unkept = Some(tokens);
+                Err(trouble)
+            }
+        }
+    }
+
+    fn take_over(&self, tokens: &Arc<Tokens>) {
+        let mut state = self.state();
+        state.held = Some(tokens.clone());
+        state.refused = false;
+        (state.unkept, state.failed, state.dead) = (None, None, None);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

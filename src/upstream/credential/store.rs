@@ -1,0 +1,138 @@
+//! Where tokens outlive the process: a small database below the state directory, for its owner's eyes alone.
+//!
+//! The database is opened for a moment, under a lock, and not for the life of the process: tokens change once a day,
+//! and so `check` and a second gateway (the next one of a rolling restart) work beside the one that runs.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redb::{Builder, Database, ReadableDatabase, TableDefinition};
+use tokio::time::{Instant, sleep};
+
+use super::tokens::Row;
+use super::trouble::Trouble;
+
+/// By the grant's key, JSON.
+const GRANTS: TableDefinition<&str, &[u8]> = TableDefinition::new("grants");
+
+/// Most time that another process may take to renew the same grant.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The tokens that are kept. Clones share the directory.
+#[derive(Clone)]
+pub struct Store(Arc<PathBuf>);
+
+/// While it lives, no other process renews this grant. The system takes it back from a process that died.
+pub struct Hold(#[allow(dead_code, reason = "it is held, not looked at")] File);
+
+impl Store {
+    /// Makes what is missing of the directory; fails where nothing could be kept.
+    pub fn open(state_dir: &Path) -> io::Result<Self> {
+        private().recursive(true).create(state_dir)?;
+        let dir = state_dir.join("credentials");
+        match private().create(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        // It is ours, whoever made it and however wide.
+        std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
+        let store = Self(Arc::new(dir));
+        store.with(|_| Ok(())).map_err(io::Error::other)?;
+        // The names of files made in a directory outlive a power cut once the directory itself was written.
+        File::open(&*store.0)?.sync_all()?;
+        File::open(state_dir)?.sync_all()?;
+        Ok(store)
+    }
+
+    /// The newest tokens of a grant; for the start, before anything is waited for.
+    pub fn read(&self, key: &str) -> Result<Option<Row>, Trouble> {
+        let found = self.with(|database| {
+            let table = match database.begin_read()?.open_table(GRANTS) {
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+                table => table?,
+            };
+            Ok(table.get(key)?.map(|row| row.value().to_vec()))
+        });
+        let found = found.map_err(Trouble::Storage)?;
+        found.map(|row| serde_json::from_slice(&row).map_err(|_| unreadable())).transpose()
+    }
+
+    /// The same, while other work goes on.
+    pub async fn get(&self, key: &str) -> Result<Option<Row>, Trouble> {
+        let (store, key) = (self.clone(), key.to_owned());
+        aside(move || store.read(&key)).await
+    }
+
+    /// Keeps the tokens; returns when they are on the disk.
+    pub async fn put(&self, key: &str, row: Row) -> Result<(), Trouble> {
+        let (store, key) = (self.clone(), key.to_owned());
+        let row = serde_json::to_vec(&row).map_err(|_| unreadable())?;
+        aside(move || {
+            let put = store.with(|database| {
+                let write = database.begin_write()?;
+                write.open_table(GRANTS)?.insert(&*key, &*row)?;
+                // A commit is durable when it returns; that is redb's default and what all of this is about.
+                write.commit()?;
+                Ok(())
+            });
+            put.map_err(Trouble::Storage)
+        })
+        .await
+    }
+
+    /// Waits until no other process renews this grant.
+    pub async fn hold(&self, key: &str) -> Result<Hold, Trouble> {
+        let name = key.get(..16).unwrap_or(key);
+        let file = owned(&self.0.join(format!("{name}.lock"))).map_err(|error| Trouble::Storage(error.to_string()))?;
+        let began = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Hold(file)),
+                Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => sleep(Duration::from_millis(50)).await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Trouble::Storage("another process is renewing this grant and does not end".into()));
+                }
+                Err(TryLockError::Error(error)) => return Err(Trouble::Storage(error.to_string())),
+            }
+        }
+    }
+
+    /// Opens the database for a moment.
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, String> {
+        let told = |error: io::Error| format!("{}: {error}", self.0.display());
+        // Moments are short, so that waiting for one needs no end.
+        let lock = owned(&self.0.join("grants.lock")).map_err(told)?;
+        lock.lock().map_err(told)?;
+        let path = self.0.join("grants.redb");
+        // The database opens what is there, and would make it readable for others.
+        drop(owned(&path).map_err(told)?);
+        let database = Builder::new().set_cache_size(1 << 20).create(&path).map_err(redb::Error::from);
+        let done = database.and_then(|database| work(&database));
+        done.map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+fn private() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+/// Opens a file, or makes one that only its owner can read.
+fn owned(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn unreadable() -> Trouble {
+    Trouble::Storage("a row is not what this version writes".into())
+}
+
+/// Does what waits for a disk where it holds up nobody else.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Send + 'static) -> Result<T, Trouble> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Trouble::Storage("the work on the database ended early".into())))
+}
