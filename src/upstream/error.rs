@@ -94,7 +94,7 @@ impl Error {
         match &mut self.fault {
             Fault::Refused(lines) => lines.iter_mut().for_each(hide),
             Fault::Duplicate(id) if !secret.is_empty() && id.contains(secret) => {
-                *id = id.replace(secret, "(hidden)").into()
+                *id = id.replace(secret, "(hidden)").into();
             }
             Fault::BadResponse(text) | Fault::Gateway(text) => hide(text),
             _ => {}
