@@ -1,5 +1,6 @@
 //! Changes: what is sent, what is seen afterwards and by whom, and what happens when the answer is lost.
 
+mod callers;
 mod failures;
 mod inputs;
 mod lag;

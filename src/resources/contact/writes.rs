@@ -273,9 +273,12 @@ pub fn bare(account: &Account, id: &Id) -> Contact {
     Contact { id: id.as_str().into(), location_id: account.location.clone(), ..Contact::default() }
 }
 
-/// As much of it as the answer told.
+/// As much of it as the answer told. A contact of another location, which a caller's own credential may be for, is not
+/// one that this location has.
 fn keep(account: &Arc<Account>, contact: &Contact, shelf: &mut Shelf<'_>) {
-    if let Ok(id) = Id::of_contact(&contact.id) {
+    if let Ok(id) = Id::of_contact(&contact.id)
+        && contact.location_id == account.location
+    {
         let bytes = size_of::<Contact>() + contact.bytes();
         shelf.put(ContactById::new(account.clone(), id), Some(Arc::new(contact.clone())), bytes);
     }
