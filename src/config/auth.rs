@@ -168,7 +168,15 @@ fn passthrough(from: &mut Reader) -> Option<Passthrough> {
     let location = from.optional("GATEWAY_LOCATION_ID");
     let timezone = from.timezone("GATEWAY_TIMEZONE");
     let none = "nothing, since GATEWAY_AUTH=passthrough sends each caller's own credential";
-    for name in ["GATEWAY_API_KEY", "GATEWAY_API_KEY_FILE"] {
+    for name in [
+        "GATEWAY_API_KEY",
+        "GATEWAY_API_KEY_FILE",
+        "GATEWAY_OAUTH_CLIENT_ID",
+        "GATEWAY_OAUTH_CLIENT_SECRET",
+        "GATEWAY_OAUTH_CLIENT_SECRET_FILE",
+        "GATEWAY_OAUTH_REFRESH_TOKEN",
+        "GATEWAY_OAUTH_REFRESH_TOKEN_FILE",
+    ] {
         if from.optional(name).is_some() {
             from.problem(name, "(hidden)", none);
         }

@@ -76,7 +76,7 @@ fn what_is_wrong_with_the_settings_of_callers_is_told_at_once_and_keeps_the_gate
     let private = keys::file(&["-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned()]);
     let (bad, private) = (bad.path().to_str().expect("a path"), private.path().to_str().expect("a path"));
     type Settings<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(Settings, &[&str]); 9] = [
+    let cases: [(Settings, &[&str]); 10] = [
         (&[("AUTH", "keys")], &["GATEWAY_KEYS_FILE is not set"]),
         (&[("AUTH", "keys"), ("KEYS_FILE", "/no/such/file")], &["GATEWAY_KEYS_FILE is `/no/such/file`"]),
         (&[("AUTH", "keys"), ("KEYS_FILE", bad)], &["[[key]] 1 sha256", "[[key]] 1 scopes"]),
@@ -94,6 +94,10 @@ fn what_is_wrong_with_the_settings_of_callers_is_told_at_once_and_keeps_the_gate
         ),
         (&[("AUTH", "jwt"), ("JWT_PEM_FILE", private), ("JWT_JWKS_URL", "https://x/")], &["one of the two"]),
         (&[("AUTH", "passthrough")], &["GATEWAY_API_KEY is `(hidden)`; expected nothing"]),
+        (
+            &[("AUTH", "passthrough"), ("OAUTH_CLIENT_SECRET", "planted"), ("OAUTH_REFRESH_TOKEN", "planted")],
+            &["GATEWAY_OAUTH_CLIENT_SECRET is `(hidden)`", "GATEWAY_OAUTH_REFRESH_TOKEN is `(hidden)`"],
+        ),
         (&[("LISTEN", "0.0.0.0:0")], &["GATEWAY_AUTH is `open`", "GATEWAY_AUTH_OPEN_ANYWHERE"]),
     ];
     for (settings, parts) in cases {

@@ -46,3 +46,32 @@ async fn a_refused_field_takes_nothing_from_the_others_and_everybody_may_ask_wha
     let open = Stage::new().await;
     assert_eq!(open.data(WHO, json!({})).await["gateway"]["scopes"], json!([READ, WRITE]));
 }
+
+#[test]
+fn every_field_that_changes_something_says_which_scope_it_needs() {
+    let sdl = include_str!("../../../schema/schema.graphql");
+    let (_, fields) = sdl.split_once("type Mutation {").expect("changes");
+    let (fields, _) = fields.split_once("\n}").expect("their end");
+    let fields: Vec<&str> = fields.lines().filter(|line| line.starts_with("  ): ")).collect();
+    assert_eq!(fields.len(), 13);
+    for field in fields {
+        assert!(field.ends_with("@requiresScopes(scopes: [[\"contacts.write\"]])"), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_change_and_not_read_is_told_of_a_change_what_it_takes_no_reading_to_tell() {
+    let keys = keys::file(&[row("writes", &[WRITE], None, ""), row("all", &[WRITE, READ], None, "")]);
+    let stage = keys::one_location(&keys).await;
+    let query =
+        "mutation($id: ID!) { createNote(input: { contactId: $id, note: \"x\" }) { note { note contact { name } } } }";
+    let id = json!({ "id": stage.ids()[0] });
+    let (_, answer) = stage.ask_as("all", None, query, id.clone()).await;
+    assert_eq!(answer.get("errors"), None);
+    stage.calls();
+    let (_, answer) = stage.ask_as("writes", None, query, id).await;
+    assert_eq!(answer["data"], json!({ "createNote": { "note": { "note": "x", "contact": null } } }), "{answer}");
+    assert_eq!(errors(&answer), one_error("createNote.note.contact", "FORBIDDEN"));
+    assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!([READ]));
+    assert_eq!(stage.calls().values().sum::<usize>(), 1);
+}

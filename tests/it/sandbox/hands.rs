@@ -74,9 +74,9 @@ async fn latency_can_be_changed_while_it_runs() {
     let asked = Instant::now();
     assert_eq!(stage.get("/contacts/nobody").await.0, 400);
     assert!(asked.elapsed() >= Duration::from_millis(30));
-    let asked = Instant::now();
+    // Control calls are not delayed, or this one would not be answered.
+    stage.sandbox.set_latency(Duration::from_secs(3600));
     stage.control("calls").await;
-    assert!(asked.elapsed() < Duration::from_millis(30), "control calls are not delayed");
 }
 
 #[tokio::test]
