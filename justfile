@@ -31,6 +31,10 @@ schema:
 deny:
     .ci/run deny
 
+# Count the instructions of the hot paths and hold them to their budgets
+instructions:
+    .ci/run bench
+
 # Compare under load with a floor and two peers; `just bench --help` has the options
 bench *options:
     cargo build --release --locked --bin contacts-gateway --example floor

@@ -21,9 +21,13 @@ use tokio::time::sleep;
 use tower::make::Shared;
 
 use crate::app::App;
-use track::Tracked;
+pub use track::Tracked;
 
-/// Everything that the gateway answers over HTTP.
+/// Everything that the gateway answers over HTTP, without a socket.
+pub fn service(app: Arc<App>) -> Tracked {
+    Tracked(router(app))
+}
+
 fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
@@ -58,7 +62,7 @@ pub async fn serve(
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let server = axum::serve(listener, Shared::new(Tracked(router(app)))).with_graceful_shutdown(stop).into_future();
+    let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;

@@ -14,6 +14,7 @@ mod http;
 mod lists;
 mod partial;
 mod paths;
+mod performance;
 mod profile;
 mod readme;
 mod sandbox;
