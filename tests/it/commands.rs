@@ -141,7 +141,13 @@ async fn check_tells_what_holds_and_what_does_not() {
     };
     let (code, text) = check(DEMO_CONTACT, &info.token, &url);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("Amara Lindqvist") && text.contains("✓ clock") && !text.contains(&info.token), "{text}");
+    assert!(
+        text.contains("Amara Lindqvist")
+            && text.contains("✓ clock")
+            && text.contains("contacts.write is granted")
+            && !text.contains(&info.token),
+        "{text}"
+    );
     let rows = [
         (DEMO_CONTACT, "pit-dead", url.as_str(), "✗ credential"),
         (DEMO_CONTACT, &*info.token, "http://127.0.0.1:9", "✗ upstream"),
@@ -153,6 +159,14 @@ async fn check_tells_what_holds_and_what_does_not() {
         assert_eq!(code, Some(1), "{text}");
         assert!(text.contains(row), "{row} in {text}");
     }
+    // Nothing was written to find out whether it could be.
+    let write = "PUT /contacts/{contactId}/tasks/{taskId}/completed";
+    assert!(
+        sandbox.count(write) > 0 && sandbox.calls().iter().all(|call| call.status != Some(200) || call.method == "GET")
+    );
+    sandbox.allow("pit-reader", &info.location_id, &["contacts.readonly"]);
+    let (code, text) = check(DEMO_CONTACT, "pit-reader", &url);
+    assert!(code == Some(0) && text.contains("– scope") && text.contains("contacts.write is not granted"), "{text}");
     sandbox.allow("pit-narrow", &info.location_id, &["contacts.write"]);
     let (code, text) = check(DEMO_CONTACT, "pit-narrow", &url);
     assert!(code == Some(1) && text.contains("✗ scope"), "{text}");

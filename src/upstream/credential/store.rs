@@ -19,6 +19,9 @@ use super::trouble::Trouble;
 /// By the grant's key, JSON.
 const GRANTS: TableDefinition<&str, &[u8]> = TableDefinition::new("grants");
 
+/// Most memory for the database: it has a few rows.
+const CACHE: usize = 1 << 20;
+
 /// Most time that another process may take to renew the same grant.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -41,7 +44,9 @@ impl Store {
         // It is ours, whoever made it and however wide.
         std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
         let store = Self(Arc::new(dir));
-        store.with(|_| Ok(())).map_err(io::Error::other)?;
+        if std::fs::metadata(store.path()).map_or(0, |file| file.len()) == 0 {
+            store.with(|_| Ok(())).map_err(io::Error::other)?;
+        }
         // The names of files made in a directory outlive a power cut once the directory itself was written.
         File::open(&*store.0)?.sync_all()?;
         File::open(state_dir)?.sync_all()?;
@@ -50,14 +55,7 @@ impl Store {
 
     /// The newest tokens of a grant; for the start, before anything is waited for.
     pub fn read(&self, key: &str) -> Result<Option<Row>, Trouble> {
-        let found = self.with(|database| {
-            let table = match database.begin_read()?.open_table(GRANTS) {
-                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-                table => table?,
-            };
-            Ok(table.get(key)?.map(|row| row.value().to_vec()))
-        });
-        let found = found.map_err(Trouble::Storage)?;
+        let found = self.look(key).map_err(Trouble::Storage)?;
         found.map(|row| serde_json::from_slice(&row).map_err(|_| unreadable())).transpose()
     }
 
@@ -101,19 +99,49 @@ impl Store {
         }
     }
 
-    /// Opens the database for a moment.
+    /// Looks without writing: opening a database to write it waits for the disk several times. What a crash left
+    /// unfinished has to be put right first, and that is a write.
+    fn look(&self, key: &str) -> Result<Option<Vec<u8>>, String> {
+        let locked = self.lock()?;
+        let found = Builder::new()
+            .set_cache_size(CACHE)
+            .open_read_only(self.path())
+            .map_err(redb::Error::from)
+            .and_then(|database| row(&database, key));
+        drop(locked);
+        found.or_else(|_| self.with(|database| row(database, key)))
+    }
+
+    /// Opens the database for a moment, to write it.
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, String> {
-        let told = |error: io::Error| format!("{}: {error}", self.0.display());
-        // Moments are short, so that waiting for one needs no end.
-        let lock = owned(&self.0.join("grants.lock")).map_err(told)?;
-        lock.lock().map_err(told)?;
-        let path = self.0.join("grants.redb");
+        let _locked = self.lock()?;
+        let path = self.path();
         // The database opens what is there, and would make it readable for others.
-        drop(owned(&path).map_err(told)?);
-        let database = Builder::new().set_cache_size(1 << 20).create(&path).map_err(redb::Error::from);
+        drop(owned(&path).map_err(|error| format!("{}: {error}", path.display()))?);
+        let database = Builder::new().set_cache_size(CACHE).create(&path).map_err(redb::Error::from);
         let done = database.and_then(|database| work(&database));
         done.map_err(|error| format!("{}: {error}", path.display()))
     }
+
+    /// Keeps all others out, in this process and in others. Moments are short, so that waiting for one needs no end.
+    fn lock(&self) -> Result<File, String> {
+        let told = |error: io::Error| format!("{}: {error}", self.0.display());
+        let lock = owned(&self.0.join("grants.lock")).map_err(told)?;
+        lock.lock().map_err(told)?;
+        Ok(lock)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.join("grants.redb")
+    }
+}
+
+fn row(database: &impl ReadableDatabase, key: &str) -> Result<Option<Vec<u8>>, redb::Error> {
+    let table = match database.begin_read()?.open_table(GRANTS) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        table => table?,
+    };
+    Ok(table.get(key)?.map(|row| row.value().to_vec()))
 }
 
 fn private() -> DirBuilder {
