@@ -3,6 +3,7 @@
 pub mod error;
 pub mod filter;
 pub mod forms;
+pub mod in_place;
 pub mod input;
 pub mod page;
 pub mod request;
@@ -11,6 +12,7 @@ pub mod scope;
 pub mod trail;
 
 pub use error::{Code, Error};
+pub use in_place::{AtHand, InPlace};
 pub use request::{Here, Loaders, Request};
 pub use scalars::{DateTime, Json};
 pub use scope::Scope;

@@ -65,7 +65,7 @@ fn appointment(account: &Account, contact: &Id, wire: Wire) -> Result<Appointmen
         calendar_id: wire.calendar_id,
         group_id: wire.group_id,
         assigned_user_id: wire.assigned_user_id,
-        users: wire.users,
+        users: wire.users.into(),
         date_created: moment(wire.date_added),
         date_updated: moment(wire.date_updated),
     })

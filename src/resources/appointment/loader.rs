@@ -22,7 +22,7 @@ impl AppointmentsOf {
 }
 
 impl Question for AppointmentsOf {
-    type Answer = Vec<Arc<Appointment>>;
+    type Answer = Box<[Arc<Appointment>]>;
 
     fn account(&self) -> &Arc<Account> {
         &self.account

@@ -19,7 +19,7 @@ pub struct Appointment {
     pub calendar_id: Text,
     pub group_id: Text,
     pub assigned_user_id: Text,
-    pub users: Vec<Box<str>>,
+    pub users: Box<[Box<str>]>,
     pub date_created: Option<Timestamp>,
     pub date_updated: Option<Timestamp>,
 }

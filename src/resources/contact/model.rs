@@ -84,7 +84,7 @@ pub struct Contact {
     pub kind: Text,
     pub source: Text,
     pub timezone: Text,
-    pub tags: Vec<Box<str>>,
+    pub tags: Box<[Box<str>]>,
     pub dnd: Option<bool>,
     pub line1: Text,
     pub city: Text,
@@ -94,7 +94,7 @@ pub struct Contact {
     pub date_of_birth: Text,
     pub assigned_to: Text,
     pub business_id: Text,
-    pub custom_fields: Vec<CustomField>,
+    pub custom_fields: Box<[CustomField]>,
     pub date_created: Option<Timestamp>,
     pub date_updated: Option<Timestamp>,
 }

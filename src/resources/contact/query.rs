@@ -7,7 +7,7 @@ use super::Contact;
 use super::list::{ContactConnection, walk};
 use super::loader::{ContactById, List};
 use crate::graph::filter::{MOST, first_or};
-use crate::graph::{Error, Here, Request, Scope};
+use crate::graph::{Error, Here, InPlace, Request, Scope};
 use crate::resources::{Started, contact_id};
 use crate::upstream::Id;
 
@@ -15,7 +15,7 @@ use crate::upstream::Id;
 const LONGEST_SEARCH: usize = 256;
 
 /// The contact with this id, and its selected nested lists on their way. `look` is the selection of the contact.
-async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<Contact, Error>> {
+async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<InPlace<Contact>, Error>> {
     let request = Request::of(ctx);
     let question = ContactById::new(request.account().clone(), id.clone());
     // When it is held, or known not to exist, there is no time to win.
@@ -26,9 +26,9 @@ async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<C
     load(request, question, started).await
 }
 
-async fn load(request: Here<'_>, question: ContactById, started: Started) -> Option<Result<Contact, Error>> {
+async fn load(request: Here<'_>, question: ContactById, started: Started) -> Option<Result<InPlace<Contact>, Error>> {
     let seen = request.load_started(question, started.contact.clone()).await.transpose()?;
-    Some(seen.map(|seen| Contact { seen, started }))
+    Some(seen.map(|seen| InPlace(Contact { seen, started })))
 }
 
 /// The contact of a record, which may be on its way already.
@@ -36,7 +36,7 @@ pub(in crate::resources) async fn of_record(
     ctx: &Context<'_>,
     id: &str,
     started: &Started,
-) -> Option<Result<Contact, Error>> {
+) -> Option<Result<InPlace<Contact>, Error>> {
     match contact_id(id) {
         Err(error) => Some(Err(error)),
         Ok(id) if started.contact.is_none() => find(ctx, ctx.look_ahead(), id).await,
@@ -59,7 +59,7 @@ impl ContactQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The contact's id upstream.")] id: ID,
-    ) -> Option<Result<Contact, Error>> {
+    ) -> Option<Result<InPlace<Contact>, Error>> {
         match contact_id(&id) {
             Ok(id) => find(ctx, ctx.look_ahead(), id).await,
             Err(error) => Some(Err(error)),
@@ -72,7 +72,7 @@ impl ContactQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Ids of contacts, at most 500.")] ids: Vec<ID>,
-    ) -> Result<Vec<Option<Result<Contact, Error>>>, Error> {
+    ) -> Result<Vec<Option<Result<InPlace<Contact>, Error>>>, Error> {
         // One error, and not one for each id.
         Request::of(ctx).may(Scope::ContactsReadonly)?;
         if ids.len() > MOST {

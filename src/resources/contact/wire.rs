@@ -138,7 +138,7 @@ impl Wire {
             kind: self.kind.flatten(),
             source: self.source.flatten(),
             timezone: self.timezone.flatten(),
-            tags: self.tags.unwrap_or_default(),
+            tags: self.tags.unwrap_or_default().into(),
             dnd: self.dnd.flatten(),
             line1: self.address1.flatten(),
             city: self.city.flatten(),
@@ -156,9 +156,9 @@ impl Wire {
 }
 
 /// `value` is what is read; two other spellings are those of writes, and were seen echoed.
-fn custom_fields(given: Option<Value>) -> Vec<CustomField> {
+fn custom_fields(given: Option<Value>) -> Box<[CustomField]> {
     let Some(Value::Array(items)) = given else {
-        return Vec::new();
+        return Box::default();
     };
     let field = |mut item: Value| {
         let id = item.get("id")?.as_str()?.into();

@@ -242,7 +242,7 @@ impl Write for EditTags {
             tags: Vec<Box<str>>,
         }
         let Envelope { tags } = wire::decode(self.route().template, body)?;
-        Ok(Contact { known: Parts::NONE.with(Part::Tags), tags, ..bare(&self.account, &self.id) })
+        Ok(Contact { known: Parts::NONE.with(Part::Tags), tags: tags.into(), ..bare(&self.account, &self.id) })
     }
 
     fn behind<'a>(&'a self, _: Option<&'a Contact>) -> Behind<'a> {

@@ -23,7 +23,7 @@ impl NotesOf {
 }
 
 impl Question for NotesOf {
-    type Answer = Vec<Arc<Note>>;
+    type Answer = Box<[Arc<Note>]>;
 
     fn account(&self) -> &Arc<Account> {
         &self.account

@@ -23,7 +23,7 @@ impl TasksOf {
 }
 
 impl Question for TasksOf {
-    type Answer = Vec<Arc<Task>>;
+    type Answer = Box<[Arc<Task>]>;
 
     fn account(&self) -> &Arc<Account> {
         &self.account

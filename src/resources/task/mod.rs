@@ -18,7 +18,7 @@ pub use mutation::TaskMutation;
 use super::contact::{self, Contact};
 use super::{Started, contact_id, record_id};
 use crate::graph::filter::Span;
-use crate::graph::{Code, DateTime, Error, Request};
+use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request};
 use crate::upstream::{Id, Pending};
 
 /// Whether a task is done.
@@ -99,8 +99,14 @@ impl Task {
     }
 
     /// The contact that it is about.
-    async fn contact(&self, ctx: &Context<'_>) -> Option<Result<Contact, Error>> {
+    async fn contact(&self, ctx: &Context<'_>) -> Option<Result<InPlace<Contact>, Error>> {
         contact::of_record(ctx, &self.seen.contact_id, &self.started).await
+    }
+}
+
+impl AtHand for Task {
+    fn has(&self, field: &str) -> bool {
+        field != "contact"
     }
 }
 
@@ -112,14 +118,14 @@ pub async fn of_contact(
     status: Option<TaskStatus>,
     due: Span,
     most: usize,
-) -> Result<Vec<Task>, Error> {
+) -> Result<Vec<InPlace<Task>>, Error> {
     let request = Request::of(ctx);
     let tasks = request.load_started(TasksOf::new(request.account().clone(), contact), started).await?;
     let tasks = tasks.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let tasks = tasks.iter().map(|task| Task::new(task.clone(), Started::default()));
     let wanted =
         |task: &Task| status.is_none_or(|status| task.state() == Some(status)) && due.holds(task.seen.due_date);
-    Ok(tasks.filter(wanted).take(most).collect())
+    Ok(tasks.filter(wanted).take(most).map(InPlace).collect())
 }
 
 /// Tasks by id.
