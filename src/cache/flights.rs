@@ -114,13 +114,12 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Fl
         let (number, as_of) = (board.next, now());
         let (send, receive) = oneshot::channel();
         let off_board = OffBoard { board: self.board.clone(), key: key.clone(), number };
-        let reading = reading(as_of);
-        let task = tokio::spawn(async move {
-            let read = reading.await;
+        // Mapped and not awaited in a block: that would hold the future twice, before it begins and while it goes on.
+        let task = tokio::spawn(reading(as_of).map(|read| {
             drop(off_board);
             // Nobody may be waiting any more.
             let _ = send.send(read);
-        });
+        }));
         let keep = Arc::new(Keep(task.abort_handle()));
         let result = receive.shared();
         let aloft = Aloft { number, as_of, result: result.clone(), keep: Arc::downgrade(&keep) };

@@ -4,15 +4,17 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
-use async_graphql::resolver_utils::ContainerType;
-use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value};
-use futures_util::future::{BoxFuture, try_join_all};
+use async_graphql::resolver_utils::{ContainerType, resolve_list};
+use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value};
+use futures_util::future::{BoxFuture, MaybeDone, TryJoinAll, maybe_done, try_join_all};
+use futures_util::poll;
+use tokio::task::yield_now;
 
 /// An object that knows which of its fields are at hand.
 pub trait AtHand: ContainerType + Send + Sync {
@@ -23,56 +25,8 @@ pub trait AtHand: ContainerType + Send + Sync {
 /// The same object, resolved in place.
 pub struct InPlace<T>(pub T);
 
-impl<T: AtHand> InPlace<T> {
-    fn resolve_now<'a>(
-        &self,
-        ctx: &'a ContextSelectionSet<'a>,
-        field: &'a Positioned<Field>,
-    ) -> Option<ServerResult<Value>> {
-        let name = &*field.node.name.node;
-        if name == "__typename" {
-            return Some(Ok(Value::String(T::type_name().into_owned())));
-        }
-        if !self.0.has(name) {
-            return None;
-        }
-        let ctx = ctx.with_field(field);
-        let resolved = pin!(self.0.resolve_field(&ctx));
-        match resolved.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => Some(value.map(Option::unwrap_or_default)),
-            // It is not at hand, whatever was said of it: asked again by those who can wait.
-            Poll::Pending => None,
-        }
-    }
-
-    // Boxed here and not where it is awaited: a contact has tasks that have a contact.
-    fn resolve_later<'a>(
-        &'a self,
-        ctx: &'a ContextSelectionSet<'a>,
-        field: &'a Positioned<Field>,
-        place: usize,
-    ) -> BoxFuture<'a, ServerResult<(usize, Value)>> {
-        Box::pin(async move {
-            let ctx = ctx.with_field(field);
-            Ok((place, self.0.resolve_field(&ctx).await?.unwrap_or_default()))
-        })
-    }
-
-    async fn resolve_plain(&self, ctx: &ContextSelectionSet<'_>, selected: Plain<'_>) -> ServerResult<Value> {
-        let Plain { mut object, fields } = selected;
-        let mut waiting = Vec::new();
-        for (place, field) in fields.into_iter().enumerate() {
-            match self.resolve_now(ctx, field) {
-                Some(value) => object[place] = value?,
-                None => waiting.push(self.resolve_later(ctx, field, place)),
-            }
-        }
-        for (place, value) in try_join_all(waiting).await? {
-            object[place] = value;
-        }
-        Ok(Value::Object(object))
-    }
-}
+/// A list of such objects.
+pub struct Rows<T>(pub Vec<T>);
 
 impl<T: AtHand> OutputType for InPlace<T> {
     fn type_name() -> Cow<'static, str> {
@@ -84,25 +38,81 @@ impl<T: AtHand> OutputType for InPlace<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        match Plain::of::<T>(ctx) {
-            Some(selected) => self.resolve_plain(ctx, selected).await,
-            None => Box::pin(self.0.resolve(ctx, field)).await,
+        let Some(plain) = Plain::of::<T>(ctx) else {
+            return Box::pin(self.0.resolve(ctx, field)).await;
+        };
+        let later = plain.later(&self.0).map(|place| resolve_later(&self.0, ctx, plain.fields[place], (0, place)));
+        let later = begin(later.collect()).await;
+        let mut object = plain.now(&self.0, ctx)?;
+        for ((_, place), value) in end(later).await? {
+            object[place] = value;
         }
+        Ok(Value::Object(object))
     }
 }
+
+impl<T: AtHand> OutputType for Rows<T> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<T>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let Self(rows) = self;
+        let Some(plain) = Plain::of::<T>(ctx) else {
+            return Box::pin(resolve_list(ctx, field, rows, Some(rows.len()))).await;
+        };
+        let contexts: Vec<_> = (0..rows.len()).map(|at| ctx.with_index(at)).collect();
+        let each = || rows.iter().zip(&contexts);
+        let later = each().enumerate().flat_map(|(at, (row, ctx))| {
+            let plain = &plain;
+            plain.later(row).map(move |place| resolve_later(row, ctx, plain.fields[place], (at, place)))
+        });
+        let later = begin(later.collect()).await;
+        let mut objects = each().map(|(row, ctx)| plain.now(row, ctx)).collect::<ServerResult<Vec<_>>>()?;
+        for ((at, place), value) in end(later).await? {
+            objects[at][place] = value;
+        }
+        Ok(Value::List(objects.into_iter().map(Value::Object).collect()))
+    }
+}
+
+/// A value and its place: which row, which field.
+type Placed = ((usize, usize), Value);
+
+type Later<'a> = MaybeDone<TryJoinAll<BoxFuture<'a, ServerResult<Placed>>>>;
+
+/// Lets what has to be waited for begin, all the way to the upstream, so that what is at hand is resolved meanwhile.
+async fn begin<'a>(later: Vec<BoxFuture<'a, ServerResult<Placed>>>) -> Later<'a> {
+    let mut later = maybe_done(try_join_all(later));
+    if poll!(&mut later).is_pending() {
+        yield_now().await;
+    }
+    later
+}
+
+async fn end(mut later: Later<'_>) -> ServerResult<Vec<Placed>> {
+    (&mut later).await;
+    Pin::new(&mut later).take_output().unwrap_or(Ok(Vec::new()))
+}
+
+type Object = IndexMap<Name, Value>;
 
 /// A selection of nothing but fields with names of their own, those of fragments on the same type included.
 struct Plain<'a> {
     fields: Vec<&'a Positioned<Field>>,
     /// A place for each of them, in order.
-    object: IndexMap<Name, Value>,
+    empty: Object,
 }
 
 impl<'a> Plain<'a> {
     /// `None` when there is more to it: directives, fragments on other types, fields that have to be merged.
     fn of<T: OutputType>(ctx: &ContextSelectionSet<'a>) -> Option<Self> {
         let most = ctx.item.node.items.len();
-        let mut plain = Self { fields: Vec::with_capacity(most), object: IndexMap::with_capacity(most) };
+        let mut plain = Self { fields: Vec::with_capacity(most), empty: IndexMap::with_capacity(most) };
         plain.add(ctx, &ctx.item.node, &T::type_name()).then_some(plain)
     }
 
@@ -111,7 +121,7 @@ impl<'a> Plain<'a> {
             Selection::Field(field) => {
                 self.fields.push(field);
                 let key = field.node.response_key().node.clone();
-                field.node.directives.is_empty() && self.object.insert(key, Value::Null).is_none()
+                field.node.directives.is_empty() && self.empty.insert(key, Value::Null).is_none()
             }
             Selection::InlineFragment(fragment) => {
                 let on = fragment.node.type_condition.as_ref();
@@ -127,4 +137,61 @@ impl<'a> Plain<'a> {
             }
         })
     }
+
+    /// The places of the fields that are not at hand.
+    fn later<T: AtHand>(&self, of: &T) -> impl Iterator<Item = usize> {
+        let is_later = |field: &Positioned<Field>| {
+            let name = &*field.node.name.node;
+            name != TYPENAME && !of.has(name)
+        };
+        self.fields.iter().enumerate().filter(move |(_, field)| is_later(field)).map(|(place, _)| place)
+    }
+
+    /// The object with what is at hand.
+    fn now<T: AtHand>(&self, of: &T, ctx: &ContextSelectionSet<'_>) -> ServerResult<Object> {
+        // A copy needs no hashing.
+        let mut object = self.empty.clone();
+        for (value, field) in object.values_mut().zip(&self.fields) {
+            if let Some(resolved) = resolve_now(of, ctx, field) {
+                *value = resolved?;
+            }
+        }
+        Ok(object)
+    }
+}
+
+const TYPENAME: &str = "__typename";
+
+/// What is at hand; `None` for a field that is not.
+fn resolve_now<T: AtHand>(
+    of: &T,
+    ctx: &ContextSelectionSet<'_>,
+    field: &Positioned<Field>,
+) -> Option<ServerResult<Value>> {
+    let name = &*field.node.name.node;
+    if name == TYPENAME {
+        return Some(Ok(Value::String(T::type_name().into_owned())));
+    }
+    if !of.has(name) {
+        return None;
+    }
+    let ctx = ctx.with_field(field);
+    let resolved = pin!(of.resolve_field(&ctx));
+    Some(match resolved.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value.map(Option::unwrap_or_default),
+        Poll::Pending => Err(ServerError::new(format!("`{name}` is not at hand"), Some(field.pos))),
+    })
+}
+
+/// Boxed here and not where it is awaited: a contact has tasks that have a contact.
+fn resolve_later<'a, T: AtHand>(
+    of: &'a T,
+    ctx: &'a ContextSelectionSet<'a>,
+    field: &'a Positioned<Field>,
+    place: (usize, usize),
+) -> BoxFuture<'a, ServerResult<Placed>> {
+    Box::pin(async move {
+        let ctx = ctx.with_field(field);
+        Ok((place, of.resolve_field(&ctx).await?.unwrap_or_default()))
+    })
 }

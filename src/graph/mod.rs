@@ -12,7 +12,7 @@ pub mod scope;
 pub mod trail;
 
 pub use error::{Code, Error};
-pub use in_place::{AtHand, InPlace};
+pub use in_place::{AtHand, InPlace, Rows};
 pub use request::{Here, Loaders, Request};
 pub use scalars::{DateTime, Json};
 pub use scope::Scope;

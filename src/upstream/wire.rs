@@ -31,7 +31,9 @@ pub type Text = Option<Box<str>>;
 
 /// The body as `T`; an error of the route when it is not of that shape.
 pub fn decode<T: de::DeserializeOwned>(route: &'static str, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|error| Error::bad_response(route, error))
+    // Looked through as a whole, which is cheaper than text by text.
+    let text = str::from_utf8(body).map_err(|error| Error::bad_response(route, error))?;
+    serde_json::from_str(text).map_err(|error| Error::bad_response(route, error))
 }
 
 /// Whether a change succeeded, in the spellings that were seen.

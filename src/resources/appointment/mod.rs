@@ -13,7 +13,7 @@ pub use loader::AppointmentsOf;
 use super::Started;
 use super::contact::{self, Contact};
 use crate::graph::filter::Span;
-use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request};
+use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
 
 /// Where an appointment stands.
@@ -136,7 +136,7 @@ pub async fn of_contact(
     status: Option<AppointmentStatus>,
     starts: Span,
     most: usize,
-) -> Result<Vec<InPlace<Appointment>>, Error> {
+) -> Result<Rows<Appointment>, Error> {
     let request = Request::of(ctx);
     let key = AppointmentsOf::new(request.account().clone(), contact);
     let appointments = request.load_started(key, started).await?;
@@ -144,5 +144,5 @@ pub async fn of_contact(
         appointments.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let wanted =
         |a: &Appointment| status.is_none_or(|status| a.0.status == Some(status)) && starts.holds(a.0.start_time);
-    Ok(appointments.iter().cloned().map(Appointment).filter(wanted).take(most).map(InPlace).collect())
+    Ok(Rows(appointments.iter().cloned().map(Appointment).filter(wanted).take(most).collect()))
 }

@@ -10,7 +10,7 @@ use super::Contact;
 use super::loader::{ContactById, List, PAGE_LIMIT, PageOf, Row};
 use super::model;
 use crate::graph::page::{self, Position};
-use crate::graph::{Code, Error, Here, InPlace, Request};
+use crate::graph::{Code, Error, Here, InPlace, Request, Rows};
 use crate::resources::contact_id;
 
 /// A list of contacts, in the upstream's order.
@@ -32,8 +32,8 @@ impl ContactConnection {
     }
 
     /// The contacts without their cursors.
-    async fn nodes(&self) -> Vec<InPlace<Contact>> {
-        self.rows.iter().map(|row| InPlace(Contact::new(row.contact.clone()))).collect()
+    async fn nodes(&self) -> Rows<Contact> {
+        Rows(self.rows.iter().map(|row| Contact::new(row.contact.clone())).collect())
     }
 
     /// Where this page begins and ends, and whether there is more.

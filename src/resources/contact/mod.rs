@@ -29,7 +29,7 @@ use super::note::{self, Note};
 use super::task::{self, Task, TaskStatus};
 use super::{Started, contact_id};
 use crate::graph::filter::{Span, first_or_all};
-use crate::graph::{AtHand, DateTime, Error, InPlace, Request};
+use crate::graph::{AtHand, DateTime, Error, Request, Rows};
 use crate::upstream::Id;
 
 /// A contact as GraphQL shows it: what is known of it, the rest loaded when it is asked for.
@@ -233,7 +233,7 @@ impl Contact {
         #[graphql(desc = "Only tasks due at this moment or later.")] due_after: Option<DateTime>,
         #[graphql(desc = "Only tasks due before this moment.")] due_before: Option<DateTime>,
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
-    ) -> Option<Result<Vec<InPlace<Task>>, Error>> {
+    ) -> Option<Result<Rows<Task>, Error>> {
         let due = Span::of(("dueAfter", due_after), ("dueBefore", due_before));
         Some(
             async {
@@ -251,7 +251,7 @@ impl Contact {
         #[graphql(desc = "Only notes created at this moment or later.")] created_after: Option<DateTime>,
         #[graphql(desc = "Only notes created before this moment.")] created_before: Option<DateTime>,
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
-    ) -> Option<Result<Vec<InPlace<Note>>, Error>> {
+    ) -> Option<Result<Rows<Note>, Error>> {
         let created = Span::of(("createdAfter", created_after), ("createdBefore", created_before));
         Some(
             async {
@@ -270,7 +270,7 @@ impl Contact {
         #[graphql(desc = "Only appointments that start at this moment or later.")] starts_after: Option<DateTime>,
         #[graphql(desc = "Only appointments that start before this moment.")] starts_before: Option<DateTime>,
         #[graphql(desc = "At most so many, from 1 to 500, after the other filters.")] first: Option<i32>,
-    ) -> Option<Result<Vec<InPlace<Appointment>>, Error>> {
+    ) -> Option<Result<Rows<Appointment>, Error>> {
         let starts = Span::of(("startsAfter", starts_after), ("startsBefore", starts_before));
         Some(
             async {

@@ -18,7 +18,7 @@ pub use mutation::NoteMutation;
 use super::contact::{self, Contact};
 use super::{Started, contact_id, record_id};
 use crate::graph::filter::Span;
-use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request};
+use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
 
 /// A note as GraphQL shows it.
@@ -96,13 +96,13 @@ pub async fn of_contact(
     started: Option<Pending>,
     created: Span,
     most: usize,
-) -> Result<Vec<InPlace<Note>>, Error> {
+) -> Result<Rows<Note>, Error> {
     let request = Request::of(ctx);
     let notes = request.load_started(NotesOf::new(request.account().clone(), contact), started).await?;
     let notes = notes.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let notes = notes.iter().map(|note| Note::new(note.clone(), Started::default()));
     let wanted = |note: &Note| created.holds(note.seen.date_created);
-    Ok(notes.filter(wanted).take(most).map(InPlace).collect())
+    Ok(Rows(notes.filter(wanted).take(most).collect()))
 }
 
 /// Notes by id.

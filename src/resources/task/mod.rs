@@ -18,7 +18,7 @@ pub use mutation::TaskMutation;
 use super::contact::{self, Contact};
 use super::{Started, contact_id, record_id};
 use crate::graph::filter::Span;
-use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request};
+use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
 
 /// Whether a task is done.
@@ -118,14 +118,14 @@ pub async fn of_contact(
     status: Option<TaskStatus>,
     due: Span,
     most: usize,
-) -> Result<Vec<InPlace<Task>>, Error> {
+) -> Result<Rows<Task>, Error> {
     let request = Request::of(ctx);
     let tasks = request.load_started(TasksOf::new(request.account().clone(), contact), started).await?;
     let tasks = tasks.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let tasks = tasks.iter().map(|task| Task::new(task.clone(), Started::default()));
     let wanted =
         |task: &Task| status.is_none_or(|status| task.state() == Some(status)) && due.holds(task.seen.due_date);
-    Ok(tasks.filter(wanted).take(most).map(InPlace).collect())
+    Ok(Rows(tasks.filter(wanted).take(most).collect()))
 }
 
 /// Tasks by id.
