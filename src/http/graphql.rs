@@ -31,53 +31,47 @@ type Unread = (u16, Error);
 /// `POST /graphql`.
 pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Response {
     let (parts, body) = request.into_parts();
-    let headers = &parts.headers;
-    let exchange = match Exchange::open(&app, headers).await {
-        Ok(exchange) => exchange,
-        Err(refused) => return *refused,
+    let id = RequestId::of(&parts.headers);
+    let response = match Exchange::open(&app, &parts.headers, &id).await {
+        Ok(exchange) => exchange.post(body).await,
+        Err(refused) => *refused,
     };
-    if !is_json(headers) {
-        let message = "The body has to be JSON: send content-type: application/json.";
-        return exchange.refuse((415, Error::bad_input(message)));
-    }
-    match read_body(body, app.body_limit(), exchange.deadline()).await {
-        Ok(bytes) => exchange.answer(Way::Post, bytes).await,
-        Err(why) => exchange.refuse(why),
-    }
+    id.put(response)
 }
 
 /// `GET /graphql`.
 pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    match Exchange::open(&app, &headers).await {
+    let id = RequestId::of(&headers);
+    let response = match Exchange::open(&app, &headers, &id).await {
         Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
         Err(refused) => *refused,
-    }
+    };
+    id.put(response)
 }
 
 /// A request whose caller is known, and in what form its answer goes out.
 struct Exchange<'a> {
     app: &'a App,
     headers: &'a HeaderMap,
-    id: RequestId,
+    id: &'a RequestId,
     media: Media,
     caller: Arc<Caller>,
     began: Instant,
 }
 
 impl<'a> Exchange<'a> {
-    async fn open(app: &'a App, headers: &'a HeaderMap) -> Result<Self, Box<Response>> {
-        let id = RequestId::of(headers);
+    async fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
-            return Err(refuse(Media::Json, (406, Error::bad_input(message)), &id).into());
+            return Err(refuse(Media::Json, (406, Error::bad_input(message)), id).into());
         };
         match identify(app, headers).await {
             Ok(caller) => {
                 app.metrics().entered();
                 Ok(Self { app, headers, id, media, caller, began })
             }
-            Err(why) => Err(refuse(media, why, &id).into()),
+            Err(why) => Err(refuse(media, why, id).into()),
         }
     }
 
@@ -87,7 +81,18 @@ impl<'a> Exchange<'a> {
     }
 
     fn refuse(&self, why: Unread) -> Response {
-        refuse(self.media, why, &self.id)
+        refuse(self.media, why, self.id)
+    }
+
+    async fn post(self, body: Body) -> Response {
+        if !is_json(self.headers) {
+            let message = "The body has to be JSON: send content-type: application/json.";
+            return self.refuse((415, Error::bad_input(message)));
+        }
+        match read_body(body, self.app.body_limit(), self.deadline()).await {
+            Ok(bytes) => self.answer(Way::Post, bytes).await,
+            Err(why) => self.refuse(why),
+        }
     }
 
     async fn answer(self, way: Way, bytes: Bytes) -> Response {

@@ -24,9 +24,15 @@ const LONGEST: usize = 64;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The id of a request that came through [`Tracked`].
+    /// The caller's own id, or a new one. Who takes one for a request puts it into the answer.
     pub fn of(headers: &HeaderMap) -> Self {
-        headers.get(X_REQUEST_ID).map_or_else(Self::new, |id| Self(id.clone()))
+        Self::given(headers).unwrap_or_else(Self::new)
+    }
+
+    /// The answer with this id.
+    pub fn put(self, mut response: Response) -> Response {
+        response.headers_mut().insert(X_REQUEST_ID, self.0);
+        response
     }
 
     /// As text.
@@ -68,17 +74,16 @@ impl Service<Request> for Tracked {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request) -> Answering {
+    fn call(&mut self, request: Request) -> Answering {
         let began = Instant::now();
-        let id = RequestId::given(request.headers()).unwrap_or_else(RequestId::new);
-        request.headers_mut().insert(X_REQUEST_ID, id.0.clone());
-        let line = Line { id, method: request.method().clone(), uri: request.uri().clone(), began };
+        let given = RequestId::given(request.headers());
+        let line = Line { given, method: request.method().clone(), uri: request.uri().clone(), began };
         Answering { inner: self.0.call(request), line }
     }
 }
 
 struct Line {
-    id: RequestId,
+    given: Option<RequestId>,
     method: Method,
     uri: Uri,
     began: Instant,
@@ -87,12 +92,12 @@ struct Line {
 impl Line {
     /// One for each refused or failed request, and for every other one when somebody looks closer: a line for each
     /// answer would cost more than the answer.
-    fn write(&self, status: StatusCode) {
+    fn write(&self, status: StatusCode, id: &HeaderValue) {
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
                     $level,
-                    request_id = self.id.as_str(),
+                    request_id = id.to_str().unwrap_or_default(),
                     method = %self.method,
                     path = self.uri.path(),
                     status = status.as_u16(),
@@ -126,8 +131,10 @@ impl Future for Answering {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        this.line.write(response.status());
-        response.headers_mut().insert(X_REQUEST_ID, this.line.id.0.clone());
+        let status = response.status();
+        let new = || this.line.given.take().unwrap_or_else(RequestId::new).0;
+        let id = response.headers_mut().entry(X_REQUEST_ID).or_insert_with(new);
+        this.line.write(status, id);
         Poll::Ready(Ok(response))
     }
 }

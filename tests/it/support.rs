@@ -30,7 +30,7 @@ pub const LIST_WITH_ALL: &str = "query List($n: Int!) { contacts(first: $n) { no
 
 /// A sandbox and a gateway over it.
 pub struct Stage {
-    pub sandbox: Sandbox,
+    pub sandbox: Arc<Sandbox>,
     pub app: Arc<App>,
     pub clock: Clock,
     pub url: String,
@@ -89,7 +89,14 @@ impl Stage {
         Self::start(sandbox, env, file).await
     }
 
-    async fn start(sandbox: Sandbox, env: HashMap<String, String>, file: Option<&Path>) -> Self {
+    /// Another gateway over the same upstream, with these settings and no other, without their prefix.
+    pub async fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        let mut env = HashMap::from([("GATEWAY_UPSTREAM_URL".to_owned(), self.sandbox.url())]);
+        env.extend(settings.iter().map(|(name, value)| (format!("GATEWAY_{name}"), (*value).to_owned())));
+        Self::start(self.sandbox.clone(), env, None).await
+    }
+
+    async fn start(sandbox: impl Into<Arc<Sandbox>>, env: HashMap<String, String>, file: Option<&Path>) -> Self {
         let config = config::load(env, file).config.expect("settings that can be used");
         let clock = Clock::default();
         let app = Arc::new(App::new(&config, clock.clone()).expect("an app"));
@@ -99,7 +106,7 @@ impl Stage {
         let server = tokio::spawn(async move {
             http::serve(serving, listener, pending()).await.expect("a server");
         });
-        Self { sandbox, app, clock, url, client: Client::new(), server }
+        Self { sandbox: sandbox.into(), app, clock, url, client: Client::new(), server }
     }
 
     pub fn get(&self, path: &str) -> RequestBuilder {
