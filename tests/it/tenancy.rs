@@ -104,21 +104,37 @@ async fn a_cursor_of_one_location_is_refused_at_another() {
     assert_eq!(errors(&answer), one_error("contacts", "BAD_USER_INPUT"));
 }
 
-/// Random callers, readings and forgettings: nobody is ever answered with another location's contact.
+/// Random callers, readings, changes and forgettings: nobody is ever answered with another location's contact.
 #[test]
-fn no_sequence_of_reads_shows_one_location_to_another() {
+fn no_sequence_of_reads_and_writes_shows_one_location_to_another() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (stage, locations, _file) = runtime.block_on(three());
     let ids = stage.ids();
-    let steps = proptest::collection::vec((0..3usize, 0..4usize, any::<bool>()), 1..25);
+    let steps = proptest::collection::vec((0..3usize, 0..4usize, 0..5u8), 1..25);
     let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&steps, |steps| {
         runtime.block_on(async {
-            for (location, contact, later) in steps {
-                if later {
-                    stage.clock.advance(std::time::Duration::from_secs(35));
-                }
+            for (number, (location, contact, event)) in steps.into_iter().enumerate() {
                 let (location, id) = (&locations[location], &ids[contact]);
+                let title = format!("{location} {number}");
+                match event {
+                    0 => stage.clock.advance(std::time::Duration::from_secs(35)),
+                    1 => {
+                        let input = json!({ "id": id, "email": format!("{id}-{number}@new.example") });
+                        let query = "mutation M($input: UpdateContactInput!) { updateContact(input: $input) \
+                            { contact { locationId name email tasks { title } } } }";
+                        let answer = stage.ask_at(location, query, json!({ "input": input })).await;
+                        prop_assert_eq!(told(&answer["data"]["updateContact"]), truth(&stage, location, id));
+                    }
+                    2 => {
+                        let input = json!({ "contactId": id, "title": title, "dueDate": "2027-01-09T12:00:00Z" });
+                        let query =
+                            "mutation M($input: CreateTaskInput!) { createTask(input: $input) { task { title } } }";
+                        let answer = stage.ask_at(location, query, json!({ "input": input })).await;
+                        prop_assert_eq!(&answer["data"]["createTask"]["task"]["title"], &title);
+                    }
+                    _ => {}
+                }
                 let answer = stage.ask_at(location, ALL, json!({ "id": id })).await;
                 prop_assert_eq!(&answer["data"]["contact"]["locationId"], location.as_str());
                 prop_assert_eq!(told(&answer["data"]), truth(&stage, location, id));

@@ -10,6 +10,8 @@ use tempfile::NamedTempFile;
 
 use super::*;
 
+const RENAME: &str = "mutation M($input: UpdateContactInput!) { updateContact(input: $input) { contact { email } } }";
+
 pub fn file(rows: &[String]) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), rows.concat()).expect("a file that can be written");
@@ -129,10 +131,10 @@ async fn a_location_is_open_to_the_keys_that_name_it() {
     assert_eq!(refusal(&stage, &answer), refused(401, "UNAUTHENTICATED"));
 }
 
-/// Random keys, locations, readings and times, with the file exchanged in between: a key is answered from the locations of its
+/// Random keys, locations, readings, changes and times, with the file exchanged in between: a key is answered from the locations of its
 /// row, as they are, and from no other.
 #[test]
-fn no_sequence_of_reads_shows_a_key_a_location_that_it_does_not_open() {
+fn no_sequence_of_reads_and_writes_shows_a_key_a_location_that_it_does_not_open() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (stage, ids, rows, files) = runtime.block_on(async {
         let (sandbox, ids, settings) = several(3).await;
@@ -140,7 +142,7 @@ fn no_sequence_of_reads_shows_a_key_a_location_that_it_does_not_open() {
         let rights: [&[&str]; 4] = [&[a], &[b], &[b, c], &[a, b, c]];
         // Each key opens something else in the second file.
         let rows = [0, 1].map(|turn| {
-            let row_of = |n: usize| row(&format!("k{n}"), &[READ], Some(rights[(n + turn) % 4]), "");
+            let row_of = |n: usize| row(&format!("k{n}"), &[READ, WRITE], Some(rights[(n + turn) % 4]), "");
             (0..4).map(row_of).collect::<String>()
         });
         let keys = file(&rows[..1]);
@@ -156,7 +158,7 @@ fn no_sequence_of_reads_shows_a_key_a_location_that_it_does_not_open() {
     let turn = std::cell::Cell::new(0);
     let outcome = runner.run(&steps, |steps| {
         runtime.block_on(async {
-            for (key, place, contact, event) in steps {
+            for (number, (key, place, contact, event)) in steps.into_iter().enumerate() {
                 match event {
                     0 => stage.clock.advance(Duration::from_secs(65)),
                     1 => {
@@ -166,9 +168,21 @@ fn no_sequence_of_reads_shows_a_key_a_location_that_it_does_not_open() {
                     }
                     _ => {}
                 }
-                let (open, id) = (opens(key, turn.get()), json!({ "id": contacts[contact] }));
+                let open = opens(key, turn.get());
                 let named = place.map(|place| &*ids[place]);
-                let (status, answer) = stage.ask_as(&format!("k{key}"), named, NAME, id).await;
+                let (key, id) = (format!("k{key}"), &contacts[contact]);
+                if event == 2 {
+                    let was: Vec<_> = ids.iter().map(|place| stage.sandbox.record(place, id).contact).collect();
+                    let input = json!({ "input": { "id": id, "email": format!("{id}-{number}@new.example") } });
+                    stage.ask_as(&key, named, RENAME, input).await;
+                    for (place, was) in was.iter().enumerate() {
+                        let now = stage.sandbox.record(&ids[place], id).contact;
+                        let may = open.contains(&place) && Some(&*ids[place]) == named;
+                        prop_assert!(now != *was || !may, "{} did not change {}", key, ids[place]);
+                        prop_assert!(now == *was || open.contains(&place), "{} changed {}", key, ids[place]);
+                    }
+                }
+                let (status, answer) = stage.ask_as(&key, named, NAME, json!({ "id": id })).await;
                 let here = match place {
                     Some(place) => open.contains(&place).then_some(place),
                     None => (open.len() == 1).then(|| open[0]),

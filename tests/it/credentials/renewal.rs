@@ -62,6 +62,46 @@ async fn an_expired_token_is_not_even_sent() {
     assert_eq!(calls(&stage), [1, 0, 1]);
 }
 
+const CREATE_NOTE: &str = "POST /contacts/{contactId}/notes";
+
+async fn note(stage: &Stage) -> Value {
+    let query = "mutation M($input: CreateNoteInput!) { createNote(input: $input) { note { note } } }";
+    stage.ask(query, json!({ "input": { "contactId": stage.ids()[0], "note": "Once" } })).await
+}
+
+/// How often the note was sent, and how often the upstream has it.
+fn noted(stage: &Stage) -> (usize, usize) {
+    let record = stage.sandbox.record(&stage.sandbox.info().location_id, &stage.ids()[0]);
+    (stage.sandbox.count(CREATE_NOTE), record.notes.iter().filter(|note| note["body"] == "Once").count())
+}
+
+#[tokio::test]
+async fn a_change_that_meets_an_expired_token_is_made_once() {
+    let (stage, _state) = warm_stage("").await;
+    stage.sandbox.expire_tokens();
+    let answer = note(&stage).await;
+    assert_eq!(answer["data"]["createNote"]["note"]["note"], "Once", "{answer}");
+    assert_eq!((noted(&stage), calls(&stage)[0]), ((2, 1), 1), "refused, and sent again with a new token");
+}
+
+#[tokio::test]
+async fn a_change_whose_time_is_over_before_there_is_a_token_is_not_made() {
+    let state = tempfile::tempdir().expect("a directory");
+    let sandbox = sandbox("").await;
+    let mut settings = granted(&sandbox, &state);
+    settings.push(("REQUEST_TIMEOUT", "300ms".into()));
+    let stage = over(sandbox, &settings).await;
+    name(&stage, 0).await;
+    stage.sandbox.expire_tokens();
+    let hold = stage.sandbox.hold(TOKEN);
+    assert_eq!(errors(&note(&stage).await), one_error("createNote", "UPSTREAM_TIMEOUT"));
+    hold.release();
+    for n in 1..4 {
+        name(&stage, n).await;
+    }
+    assert_eq!(noted(&stage), (1, 0), "refused, and not sent again");
+}
+
 /// What each refusal does: the code that is answered, the renewals, the calls for the contact.
 #[tokio::test]
 async fn each_401_and_403_is_told_from_the_others() {
