@@ -61,8 +61,9 @@ impl App {
         };
         let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
-        let upstream =
-            Upstream::new(client, EntityCache::new(config.cache_size, epochs.clone(), clock.clone()), retry, ttls);
+        let beyond = config.stale_while_revalidate;
+        let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
+        let upstream = Upstream::new(client, cache, retry, ttls);
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
         Ok(Self {

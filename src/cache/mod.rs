@@ -9,6 +9,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use moka::Expiry;
 use moka::sync::Cache;
 
 pub use epochs::{Epoch, Epochs, Slot};
@@ -72,6 +73,28 @@ struct Entry {
     bytes: u32,
 }
 
+/// Lets what is of no use any more leave memory, and not wait there until its room is needed.
+struct Lifetime {
+    /// How long after its time a value may still be of use.
+    beyond: Duration,
+}
+
+impl Lifetime {
+    fn of(&self, Entry { held, .. }: &Entry) -> Option<Duration> {
+        Some(held.origin.expires - held.origin.read + self.beyond)
+    }
+}
+
+impl Expiry<EntityKey, Entry> for Lifetime {
+    fn expire_after_create(&self, _: &EntityKey, entry: &Entry, _: Instant) -> Option<Duration> {
+        self.of(entry)
+    }
+
+    fn expire_after_update(&self, _: &EntityKey, entry: &Entry, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        self.of(entry)
+    }
+}
+
 /// The values that are held.
 pub struct EntityCache {
     entries: Cache<EntityKey, Entry>,
@@ -80,9 +103,13 @@ pub struct EntityCache {
 }
 
 impl EntityCache {
-    /// A cache of at most `bytes`, in which values hold as `epochs` tells.
-    pub fn new(bytes: u64, epochs: Arc<Epochs>, clock: Clock) -> Self {
-        let entries = Cache::builder().max_capacity(bytes).weigher(|_, entry: &Entry| entry.bytes).build();
+    /// A cache of at most `bytes`, in which values hold as `epochs` tells and are kept until `beyond` their time.
+    pub fn new(bytes: u64, beyond: Duration, epochs: Arc<Epochs>, clock: Clock) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(bytes)
+            .weigher(|_, entry: &Entry| entry.bytes)
+            .expire_after(Lifetime { beyond })
+            .build();
         Self { entries, epochs, clock }
     }
 
@@ -152,7 +179,7 @@ mod tests {
     impl Shelf {
         fn new(bytes: u64) -> Self {
             let clock = Clock::default();
-            Self { cache: EntityCache::new(bytes, Arc::default(), clock.clone()), clock }
+            Self { cache: EntityCache::new(bytes, Duration::ZERO, Arc::default(), clock.clone()), clock }
         }
 
         fn now(&self) -> Epoch {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use async_graphql::Response;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
+use moka::Expiry;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
@@ -119,6 +120,25 @@ impl Ready {
     }
 }
 
+/// Lets an answer leave memory when its time is over, and not wait there until its room is needed.
+struct Lifetime;
+
+impl Expiry<Incoming, Arc<Ready>> for Lifetime {
+    fn expire_after_create(&self, _: &Incoming, ready: &Arc<Ready>, _: Instant) -> Option<Duration> {
+        Some(ready.expires - ready.made)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Incoming,
+        ready: &Arc<Ready>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(ready.expires - ready.made)
+    }
+}
+
 /// What an execution comes to.
 #[derive(Clone)]
 pub enum Outcome {
@@ -147,6 +167,7 @@ impl Answers {
             .weigher(move |incoming: &Incoming, ready: &Arc<Ready>| {
                 weigh(size_of::<Incoming>() + incoming.bytes.len() + ready.bytes())
             })
+            .expire_after(Lifetime)
             .build_with_hasher(ahash::RandomState::new());
         let index = Cache::builder()
             .max_capacity(index)

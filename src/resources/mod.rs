@@ -9,6 +9,7 @@ pub mod contact;
 pub mod note;
 pub mod probe;
 pub mod task;
+mod texts;
 
 use async_graphql::Lookahead;
 use contact::ContactById;

@@ -1,15 +1,17 @@
 //! Reading JSON that was written by several hands: each field may be missing, null, or of another type than
 //! last time. What cannot be read is absent and counted; only a wrong envelope is an error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
 
 use super::Error;
 
@@ -29,8 +31,11 @@ pub fn note_unreadable<T>() -> Option<T> {
 /// A text, if the value is one.
 pub type Text = Option<Box<str>>;
 
+/// The same, where it is in the body, if it is there as it is.
+pub type Spoken<'a> = Option<Cow<'a, str>>;
+
 /// The body as `T`; an error of the route when it is not of that shape.
-pub fn decode<T: de::DeserializeOwned>(route: &'static str, body: &[u8]) -> Result<T, Error> {
+pub fn decode<'a, T: Deserialize<'a>>(route: &'static str, body: &'a [u8]) -> Result<T, Error> {
     // Looked through as a whole, which is cheaper than text by text.
     let text = str::from_utf8(body).map_err(|error| Error::bad_response(route, error))?;
     serde_json::from_str(text).map_err(|error| Error::bad_response(route, error))
@@ -64,13 +69,16 @@ pub fn succeeded(route: &'static str, body: &[u8]) -> Result<(), Error> {
 }
 
 /// The one value that a key may hold, in whatever type it comes.
-trait Lenient: Sized {
+trait Lenient<'de>: Sized {
     fn of_text(_: &str) -> Option<Self>;
+    fn of_borrowed(text: &'de str) -> Option<Self> {
+        Self::of_text(text)
+    }
     fn of_number(_: serde_json::Number) -> Option<Self>;
     fn of_bool(_: bool) -> Option<Self>;
 }
 
-impl Lenient for Box<str> {
+impl Lenient<'_> for Box<str> {
     fn of_text(text: &str) -> Option<Self> {
         Some(text.into())
     }
@@ -82,7 +90,7 @@ impl Lenient for Box<str> {
     }
 }
 
-impl Lenient for bool {
+impl Lenient<'_> for bool {
     fn of_text(text: &str) -> Option<Self> {
         text.parse().ok().or_else(note_unreadable)
     }
@@ -94,7 +102,7 @@ impl Lenient for bool {
     }
 }
 
-impl Lenient for u64 {
+impl Lenient<'_> for u64 {
     fn of_text(text: &str) -> Option<Self> {
         text.trim().parse().ok().or_else(note_unreadable)
     }
@@ -106,7 +114,7 @@ impl Lenient for u64 {
     }
 }
 
-impl Lenient for i64 {
+impl Lenient<'_> for i64 {
     fn of_text(text: &str) -> Option<Self> {
         text.trim().parse().ok().or_else(note_unreadable)
     }
@@ -118,9 +126,24 @@ impl Lenient for i64 {
     }
 }
 
+impl<'de> Lenient<'de> for Cow<'de, str> {
+    fn of_text(text: &str) -> Option<Self> {
+        Some(text.to_owned().into())
+    }
+    fn of_borrowed(text: &'de str) -> Option<Self> {
+        Some(text.into())
+    }
+    fn of_number(number: serde_json::Number) -> Option<Self> {
+        Some(number.to_string().into())
+    }
+    fn of_bool(value: bool) -> Option<Self> {
+        Some(value.to_string().into())
+    }
+}
+
 struct Any<T>(PhantomData<T>);
 
-impl<'de, T: Lenient> Visitor<'de> for Any<T> {
+impl<'de, T: Lenient<'de>> Visitor<'de> for Any<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,6 +151,9 @@ impl<'de, T: Lenient> Visitor<'de> for Any<T> {
     }
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(T::of_text(text))
+    }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(T::of_borrowed(text))
     }
     fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
         Ok(T::of_number(number.into()))
@@ -157,6 +183,11 @@ impl<'de, T: Lenient> Visitor<'de> for Any<T> {
 /// For a field whose value is wanted: text.
 pub fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
     from.deserialize_any(Any::<Box<str>>(PhantomData))
+}
+
+/// For a field whose value is wanted: text, as it is in the body.
+pub fn spoken<'de, D: Deserializer<'de>>(from: D) -> Result<Spoken<'de>, D::Error> {
+    from.deserialize_any(Any::<Cow<'de, str>>(PhantomData))
 }
 
 /// For a field whose value is wanted: true or false.
@@ -218,7 +249,7 @@ pub fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Box<str>>, D::Err
 }
 
 /// The first text that has something in it.
-pub fn first_of<const N: usize>(texts: [Text; N]) -> Text {
+pub fn first_of<T: Deref<Target = str>, const N: usize>(texts: [Option<T>; N]) -> Option<T> {
     texts.into_iter().flatten().find(|text| !text.trim().is_empty())
 }
 

@@ -48,12 +48,12 @@ pub struct Appointment(Arc<model::Appointment>);
 impl Appointment {
     /// The appointment's id upstream.
     async fn id(&self) -> ID {
-        ID::from(&*self.0.id)
+        ID::from(self.0.id())
     }
 
     /// What it is about.
     async fn title(&self) -> Option<&str> {
-        self.0.title.as_deref()
+        self.0.title()
     }
 
     /// Where it stands; null when the upstream says something that is not known here.
@@ -73,27 +73,27 @@ impl Appointment {
 
     /// Where it takes place: an address or a link.
     async fn address(&self) -> Option<&str> {
-        self.0.address.as_deref()
+        self.0.address()
     }
 
     /// What was noted for it.
     async fn notes(&self) -> Option<&str> {
-        self.0.notes.as_deref()
+        self.0.notes()
     }
 
     /// Id of the calendar that it is in.
     async fn calendar_id(&self) -> Option<ID> {
-        self.0.calendar_id.as_deref().map(ID::from)
+        self.0.calendar_id().map(ID::from)
     }
 
     /// Id of the group that the calendar belongs to.
     async fn group_id(&self) -> Option<ID> {
-        self.0.group_id.as_deref().map(ID::from)
+        self.0.group_id().map(ID::from)
     }
 
     /// Id of the user whom it is with.
     async fn assigned_user_id(&self) -> Option<ID> {
-        self.0.assigned_user_id.as_deref().map(ID::from)
+        self.0.assigned_user_id().map(ID::from)
     }
 
     /// Ids of all users who take part.
@@ -113,12 +113,12 @@ impl Appointment {
 
     /// Id of the contact that it is with.
     async fn contact_id(&self) -> ID {
-        ID::from(&*self.0.contact_id)
+        ID::from(self.0.contact_id())
     }
 
     /// The contact that it is with.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<InPlace<Contact>, Error>> {
-        contact::of_record(ctx, &self.0.contact_id, &Started::default()).await
+        contact::of_record(ctx, self.0.contact_id(), &Started::default()).await
     }
 }
 

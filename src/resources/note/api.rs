@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::model::Note;
-use crate::upstream::wire::{self, Text};
+use crate::resources::texts::Texts;
+use crate::upstream::wire::{self, Spoken};
 use crate::upstream::{Account, Error, Id, Route};
 
 /// All notes of a contact.
@@ -19,37 +20,35 @@ pub const DELETE: Route = Route::write_contacts("DELETE /contacts/{contactId}/no
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
-    #[serde(default, deserialize_with = "wire::text")]
-    id: Text,
-    #[serde(default, rename = "_id", deserialize_with = "wire::text")]
-    underscore_id: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    body: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    title: Text,
+struct Wire<'a> {
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    id: Spoken<'a>,
+    #[serde(borrow, default, rename = "_id", deserialize_with = "wire::spoken")]
+    underscore_id: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    body: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    title: Spoken<'a>,
     #[serde(default, deserialize_with = "wire::flag")]
     pinned: Option<bool>,
-    #[serde(default, deserialize_with = "wire::text")]
-    color: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    user_id: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    date_added: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    contact_id: Text,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    color: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    user_id: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    date_added: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    contact_id: Spoken<'a>,
 }
 
-fn note(route: Route, account: &Account, contact: &Id, wire: Wire) -> Result<Note, Error> {
+fn note(route: Route, account: &Account, contact: &Id, wire: Wire<'_>) -> Result<Note, Error> {
     let id = wire::first_of([wire.id, wire.underscore_id]);
+    let id = id.ok_or_else(|| Error::bad_response(route.template, "a note without an id"))?;
+    let contact = wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into());
+    let texts = [Some(id), Some(contact), wire.body, wire.title, wire.color, wire.user_id];
     Ok(Note {
-        id: id.ok_or_else(|| Error::bad_response(route.template, "a note without an id"))?,
-        contact_id: wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into()),
-        note: wire.body,
-        title: wire.title,
+        texts: Texts::new(texts.each_ref().map(Option::as_deref)),
         pinned: wire.pinned,
-        color: wire.color,
-        user_id: wire.user_id,
         date_created: wire::moment(wire.date_added.as_deref(), &account.timezone),
     })
 }
@@ -57,11 +56,11 @@ fn note(route: Route, account: &Account, contact: &Id, wire: Wire) -> Result<Not
 /// The body of [`LIST`].
 pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Note>, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(deserialize_with = "wire::list")]
-        notes: Vec<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::list")]
+        notes: Vec<Wire<'a>>,
     }
-    let envelope: Envelope = wire::decode(LIST.template, body)?;
+    let envelope: Envelope<'_> = wire::decode(LIST.template, body)?;
     let notes = envelope.notes.into_iter();
     notes.map(|wire| note(LIST, account, contact, wire)).collect()
 }
@@ -69,10 +68,10 @@ pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Note>, E
 /// The body of [`ONE`], and of a change that answers with the note.
 pub fn one(route: Route, account: &Account, contact: &Id, body: &[u8]) -> Result<Option<Note>, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(deserialize_with = "wire::nullable")]
-        note: Option<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::nullable")]
+        note: Option<Wire<'a>>,
     }
-    let envelope: Envelope = wire::decode(route.template, body)?;
+    let envelope: Envelope<'_> = wire::decode(route.template, body)?;
     envelope.note.map(|wire| note(route, account, contact, wire)).transpose()
 }

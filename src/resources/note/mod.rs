@@ -39,17 +39,17 @@ impl Note {
 impl Note {
     /// The note's id upstream.
     async fn id(&self) -> ID {
-        ID::from(&*self.seen.id)
+        ID::from(self.seen.id())
     }
 
     /// What the note says.
     async fn note(&self) -> Option<&str> {
-        self.seen.note.as_deref()
+        self.seen.note()
     }
 
     /// Its title.
     async fn title(&self) -> Option<&str> {
-        self.seen.title.as_deref()
+        self.seen.title()
     }
 
     /// Whether it is pinned.
@@ -59,12 +59,12 @@ impl Note {
 
     /// Its colour, as `#RRGGBB`.
     async fn color(&self) -> Option<&str> {
-        self.seen.color.as_deref()
+        self.seen.color()
     }
 
     /// Id of the user who wrote it.
     async fn user_id(&self) -> Option<ID> {
-        self.seen.user_id.as_deref().map(ID::from)
+        self.seen.user_id().map(ID::from)
     }
 
     /// When it was written.
@@ -74,12 +74,12 @@ impl Note {
 
     /// Id of the contact that it is about.
     async fn contact_id(&self) -> ID {
-        ID::from(&*self.seen.contact_id)
+        ID::from(self.seen.contact_id())
     }
 
     /// The contact that it is about.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<InPlace<Contact>, Error>> {
-        contact::of_record(ctx, &self.seen.contact_id, &self.started).await
+        contact::of_record(ctx, self.seen.contact_id(), &self.started).await
     }
 }
 
@@ -128,7 +128,7 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>
     let request = Request::of(ctx);
     let account = request.account().clone();
     if let Some(Some(notes)) = request.held(&NotesOf::new(account.clone(), contact.clone()))
-        && let Some(note) = notes.iter().find(|note| *note.id == *id.as_str())
+        && let Some(note) = notes.iter().find(|note| note.id() == id.as_str())
     {
         return Ok(Some(Note::new(note.clone(), Started::default())));
     }

@@ -55,7 +55,7 @@ impl NoteMutation {
         let (draft, contact) = input.draft();
         let (body, contact) = draft.done(ctx).zip(contact)?;
         let held = request.held(&NotesOf::new(account.clone(), contact.clone())).flatten();
-        let before = held.map(|notes| notes.iter().map(|note| note.id.clone()).collect());
+        let before = held.map(|notes| notes.iter().map(|note| note.id().into()).collect());
         let made = request.change(Create { account, contact, body, before }).await;
         Some(made.map(|note| CreateNotePayload { note: shown(note) }))
     }

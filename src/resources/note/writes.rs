@@ -40,7 +40,7 @@ impl Write for Create {
 
     fn touched(&self, done: Option<&Arc<Note>>, tell: &mut dyn FnMut(Tag<'_>)) {
         let contact = self.contact.as_str();
-        let changed = done.map_or(Changed::NoteCame(contact), |note| Changed::Note(contact, &note.id));
+        let changed = done.map_or(Changed::NoteCame(contact), |note| Changed::Note(contact, note.id()));
         changed.tell(&self.account.view, tell);
     }
 
@@ -53,7 +53,7 @@ impl Write for Create {
     async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Arc<Note>> {
         let question = NotesOf::new(self.account.clone(), self.contact.clone());
         let notes = upstream.read_now(&question).await.ok().flatten()?;
-        let is_new = |note: &Note| self.before.as_ref().is_none_or(|before| !before.contains(&note.id));
+        let is_new = |note: &Note| self.before.as_ref().is_none_or(|before| before.iter().all(|id| **id != *note.id()));
         let mut same = notes.iter().filter(|note| is_new(note) && is_as_sent(note, &self.body));
         let found = same.next()?;
         same.next().is_none().then(|| found.clone())
@@ -144,9 +144,8 @@ fn read(route: crate::upstream::Route, account: &Account, contact: &Id, body: &[
 }
 
 fn keep(account: &Arc<Account>, contact: &Id, note: &Arc<Note>, shelf: &mut Shelf<'_>) {
-    let texts = [&note.note, &note.title, &note.color, &note.user_id];
-    let bytes = size_of::<Note>() + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
-    if let Ok(id) = Id::new(&note.id) {
+    let bytes = size_of::<Note>() + note.texts.bytes();
+    if let Ok(id) = Id::new(note.id()) {
         let question = NoteById { account: account.clone(), contact: contact.clone(), id };
         shelf.put(question, Some(note.clone()), bytes);
     }
@@ -154,14 +153,12 @@ fn keep(account: &Arc<Account>, contact: &Id, note: &Arc<Note>, shelf: &mut Shel
 
 /// Whether a note has the values that were sent.
 fn is_as_sent(seen: &Note, sent: &Map<String, Value>) -> bool {
-    let text = |seen: &Option<Box<str>>, value: &Value| {
-        seen.as_deref().unwrap_or_default() == value.as_str().unwrap_or_default()
-    };
+    let text = |seen: Option<&str>, value: &Value| seen.unwrap_or_default() == value.as_str().unwrap_or_default();
     sent.iter().all(|(key, value)| match key.as_str() {
-        "body" => text(&seen.note, value),
-        "title" => text(&seen.title, value),
-        "color" => text(&seen.color, value),
-        "userId" => text(&seen.user_id, value),
+        "body" => text(seen.note(), value),
+        "title" => text(seen.title(), value),
+        "color" => text(seen.color(), value),
+        "userId" => text(seen.user_id(), value),
         "pinned" => seen.pinned.unwrap_or_default() == value.as_bool().unwrap_or_default(),
         _ => true,
     })

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::model::Task;
-use crate::upstream::wire::{self, Text};
+use crate::resources::texts::Texts;
+use crate::upstream::wire::{self, Spoken};
 use crate::upstream::{Account, Error, Id, Route};
 
 /// All tasks of a contact.
@@ -21,49 +22,47 @@ pub const DELETE: Route = Route::write_contacts("DELETE /contacts/{contactId}/ta
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
-    #[serde(default, deserialize_with = "wire::text")]
-    id: Text,
-    #[serde(default, rename = "_id", deserialize_with = "wire::text")]
-    underscore_id: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    title: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    body: Text,
+struct Wire<'a> {
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    id: Spoken<'a>,
+    #[serde(borrow, default, rename = "_id", deserialize_with = "wire::spoken")]
+    underscore_id: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    title: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    body: Spoken<'a>,
     #[serde(default, deserialize_with = "wire::flag")]
     completed: Option<bool>,
-    #[serde(default, deserialize_with = "wire::text")]
-    due_date: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    priority: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    assigned_to: Text,
-    #[serde(default, deserialize_with = "wire::text")]
-    contact_id: Text,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    due_date: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    priority: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    assigned_to: Spoken<'a>,
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    contact_id: Spoken<'a>,
 }
 
-fn task(route: Route, account: &Account, contact: &Id, wire: Wire) -> Result<Task, Error> {
+fn task(route: Route, account: &Account, contact: &Id, wire: Wire<'_>) -> Result<Task, Error> {
     let id = wire::first_of([wire.id, wire.underscore_id]);
+    let id = id.ok_or_else(|| Error::bad_response(route.template, "a task without an id"))?;
+    let contact = wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into());
+    let texts = [Some(id), Some(contact), wire.title, wire.body, wire.priority, wire.assigned_to];
     Ok(Task {
-        id: id.ok_or_else(|| Error::bad_response(route.template, "a task without an id"))?,
-        contact_id: wire::first_of([wire.contact_id]).unwrap_or_else(|| contact.as_str().into()),
-        title: wire.title,
-        body: wire.body,
+        texts: Texts::new(texts.each_ref().map(Option::as_deref)),
         completed: wire.completed,
         due_date: wire::moment(wire.due_date.as_deref(), &account.timezone),
-        priority: wire.priority,
-        assigned_to: wire.assigned_to,
     })
 }
 
 /// The body of [`LIST`].
 pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Task>, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(deserialize_with = "wire::list")]
-        tasks: Vec<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::list")]
+        tasks: Vec<Wire<'a>>,
     }
-    let envelope: Envelope = wire::decode(LIST.template, body)?;
+    let envelope: Envelope<'_> = wire::decode(LIST.template, body)?;
     let tasks = envelope.tasks.into_iter();
     tasks.map(|wire| task(LIST, account, contact, wire)).collect()
 }
@@ -71,10 +70,10 @@ pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Task>, E
 /// The body of [`ONE`], and of a change that answers with the task.
 pub fn one(route: Route, account: &Account, contact: &Id, body: &[u8]) -> Result<Option<Task>, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(deserialize_with = "wire::nullable")]
-        task: Option<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::nullable")]
+        task: Option<Wire<'a>>,
     }
-    let envelope: Envelope = wire::decode(route.template, body)?;
+    let envelope: Envelope<'_> = wire::decode(route.template, body)?;
     envelope.task.map(|wire| task(route, account, contact, wire)).transpose()
 }

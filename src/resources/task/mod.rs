@@ -55,17 +55,17 @@ impl Task {
 impl Task {
     /// The task's id upstream.
     async fn id(&self) -> ID {
-        ID::from(&*self.seen.id)
+        ID::from(self.seen.id())
     }
 
     /// What is to be done.
     async fn title(&self) -> Option<&str> {
-        self.seen.title.as_deref()
+        self.seen.title()
     }
 
     /// More about it.
     async fn body(&self) -> Option<&str> {
-        self.seen.body.as_deref()
+        self.seen.body()
     }
 
     /// Whether it is done, as a word.
@@ -85,22 +85,22 @@ impl Task {
 
     /// How urgent it is, where the upstream tells; it does not as a rule, and then this is null.
     async fn priority(&self) -> Option<&str> {
-        self.seen.priority.as_deref()
+        self.seen.priority()
     }
 
     /// Id of the user whom it is assigned to.
     async fn assigned_to(&self) -> Option<ID> {
-        self.seen.assigned_to.as_deref().map(ID::from)
+        self.seen.assigned_to().map(ID::from)
     }
 
     /// Id of the contact that it is about.
     async fn contact_id(&self) -> ID {
-        ID::from(&*self.seen.contact_id)
+        ID::from(self.seen.contact_id())
     }
 
     /// The contact that it is about.
     async fn contact(&self, ctx: &Context<'_>) -> Option<Result<InPlace<Contact>, Error>> {
-        contact::of_record(ctx, &self.seen.contact_id, &self.started).await
+        contact::of_record(ctx, self.seen.contact_id(), &self.started).await
     }
 }
 
@@ -151,7 +151,7 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>
     let request = Request::of(ctx);
     let account = request.account().clone();
     if let Some(Some(tasks)) = request.held(&TasksOf::new(account.clone(), contact.clone()))
-        && let Some(task) = tasks.iter().find(|task| *task.id == *id.as_str())
+        && let Some(task) = tasks.iter().find(|task| task.id() == id.as_str())
     {
         return Ok(Some(Task::new(task.clone(), Started::default())));
     }

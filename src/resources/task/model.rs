@@ -2,17 +2,45 @@
 
 use jiff::Timestamp;
 
-use crate::upstream::wire::Text;
+use crate::resources::texts::Texts;
 
 /// Something to do for a contact.
 #[derive(Clone, Debug)]
 pub struct Task {
-    pub id: Box<str>,
-    pub contact_id: Box<str>,
-    pub title: Text,
-    pub body: Text,
+    /// In the order of the methods.
+    pub texts: Texts<6>,
     pub completed: Option<bool>,
     pub due_date: Option<Timestamp>,
-    pub priority: Text,
-    pub assigned_to: Text,
+}
+
+impl Task {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.texts.get(0).unwrap_or_default()
+    }
+
+    /// Whose it is.
+    pub fn contact_id(&self) -> &str {
+        self.texts.get(1).unwrap_or_default()
+    }
+
+    /// What is to be done.
+    pub fn title(&self) -> Option<&str> {
+        self.texts.get(2)
+    }
+
+    /// More about it.
+    pub fn body(&self) -> Option<&str> {
+        self.texts.get(3)
+    }
+
+    /// How urgent it is.
+    pub fn priority(&self) -> Option<&str> {
+        self.texts.get(4)
+    }
+
+    /// Who is to do it.
+    pub fn assigned_to(&self) -> Option<&str> {
+        self.texts.get(5)
+    }
 }

@@ -63,7 +63,7 @@ impl TaskMutation {
         let (draft, contact) = input.draft();
         let (body, contact) = draft.done(ctx).zip(contact)?;
         let held = request.held(&TasksOf::new(account.clone(), contact.clone())).flatten();
-        let before = held.map(|tasks| tasks.iter().map(|task| task.id.clone()).collect());
+        let before = held.map(|tasks| tasks.iter().map(|task| task.id().into()).collect());
         let made = request.change(Create { account, contact, body, before }).await;
         Some(made.map(|task| CreateTaskPayload { task: shown(task) }))
     }

@@ -40,7 +40,7 @@ impl Write for Create {
 
     fn touched(&self, done: Option<&Arc<Task>>, tell: &mut dyn FnMut(Tag<'_>)) {
         let contact = self.contact.as_str();
-        let changed = done.map_or(Changed::TaskCame(contact), |task| Changed::Task(contact, &task.id));
+        let changed = done.map_or(Changed::TaskCame(contact), |task| Changed::Task(contact, task.id()));
         changed.tell(&self.account.view, tell);
     }
 
@@ -53,7 +53,7 @@ impl Write for Create {
     async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Arc<Task>> {
         let question = TasksOf::new(self.account.clone(), self.contact.clone());
         let tasks = upstream.read_now(&question).await.ok().flatten()?;
-        let is_new = |task: &Task| self.before.as_ref().is_none_or(|before| !before.contains(&task.id));
+        let is_new = |task: &Task| self.before.as_ref().is_none_or(|before| before.iter().all(|id| **id != *task.id()));
         let mut same = tasks.iter().filter(|task| is_new(task) && is_as_sent(task, &self.body));
         let found = same.next()?;
         same.next().is_none().then(|| found.clone())
@@ -152,9 +152,8 @@ fn read(route: crate::upstream::Route, account: &Account, contact: &Id, body: &[
 }
 
 fn keep(account: &Arc<Account>, contact: &Id, task: &Arc<Task>, shelf: &mut Shelf<'_>) {
-    let texts = [&task.title, &task.body, &task.assigned_to, &task.priority];
-    let bytes = size_of::<Task>() + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>();
-    if let Ok(id) = Id::new(&task.id) {
+    let bytes = size_of::<Task>() + task.texts.bytes();
+    if let Ok(id) = Id::new(task.id()) {
         let question = TaskById { account: account.clone(), contact: contact.clone(), id };
         shelf.put(question, Some(task.clone()), bytes);
     }
@@ -162,13 +161,11 @@ fn keep(account: &Arc<Account>, contact: &Id, task: &Arc<Task>, shelf: &mut Shel
 
 /// Whether a task has the values that were sent.
 fn is_as_sent(seen: &Task, sent: &Map<String, Value>) -> bool {
-    let text = |seen: &Option<Box<str>>, value: &Value| {
-        seen.as_deref().unwrap_or_default() == value.as_str().unwrap_or_default()
-    };
+    let text = |seen: Option<&str>, value: &Value| seen.unwrap_or_default() == value.as_str().unwrap_or_default();
     sent.iter().all(|(key, value)| match key.as_str() {
-        "title" => text(&seen.title, value),
-        "body" => text(&seen.body, value),
-        "assignedTo" => text(&seen.assigned_to, value),
+        "title" => text(seen.title(), value),
+        "body" => text(seen.body(), value),
+        "assignedTo" => text(seen.assigned_to(), value),
         "completed" => seen.completed.unwrap_or_default() == value.as_bool().unwrap_or_default(),
         "dueDate" => seen.due_date == value.as_str().and_then(|text| text.parse().ok()),
         _ => true,
