@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, RequestBuilder, Url, redirect};
+use reqwest::{Method, Request, Url, redirect};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -24,6 +24,7 @@ const MAX_BODY: usize = 16 << 20;
 const USUAL_WINDOW: Duration = Duration::from_secs(10);
 
 const VERSION: HeaderName = HeaderName::from_static("version");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +68,14 @@ impl Call {
     pub fn to(route: Route, ids: &[&Id]) -> Self {
         let (_, template) = route.parts();
         let mut ids = ids.iter();
-        let segments =
-            template.split('/').map(|segment| match segment.starts_with('{').then(|| ids.next()).flatten() {
-                Some(id) => id.segment().to_string(),
-                None => segment.to_owned(),
-            });
-        let path = segments.collect::<Vec<_>>().join("/");
+        let mut path = String::with_capacity(2 * template.len());
+        for segment in template.split('/').skip(1) {
+            path.push('/');
+            match segment.starts_with('{').then(|| ids.next()).flatten() {
+                Some(id) => path.extend(id.segment()),
+                None => path.push_str(segment),
+            }
+        }
         Self { route, path, query: Vec::new(), body: None }
     }
 
@@ -186,9 +189,10 @@ impl Client {
         let route = call.route.template;
         let (method, _) = call.route.parts();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;
-        let mut request = self.http.request(method, self.url(call)?);
+        let mut request = Request::new(method, self.url(call)?);
         if let Some(body) = &call.body {
-            request = request.json(body);
+            request.headers_mut().insert(CONTENT_TYPE, JSON);
+            *request.body_mut() = Some(body.to_string().into());
         }
         self.ask(call.route, request, bearer, account).await
     }
@@ -209,7 +213,9 @@ impl Client {
         let mut url = self.base.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}/contacts/{NONE}/tasks/{NONE}/completed"));
-        let request = self.http.put(url).header(CONTENT_TYPE, "application/json").body("{}");
+        let mut request = Request::new(Method::PUT, url);
+        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        *request.body_mut() = Some("{}".into());
         let mut date = None;
         let answered = self.ask_and_look(ROUTE, request, &bearer, account, |headers| date = told_time(headers)).await;
         let may = match answered {
@@ -223,13 +229,7 @@ impl Client {
         (may, date)
     }
 
-    async fn ask(
-        &self,
-        route: Route,
-        request: RequestBuilder,
-        bearer: &Bearer,
-        account: &Account,
-    ) -> Result<Vec<u8>, Error> {
+    async fn ask(&self, route: Route, request: Request, bearer: &Bearer, account: &Account) -> Result<Vec<u8>, Error> {
         let answer = self.ask_and_look(route, request, bearer, account, |_| ()).await;
         let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
         self.metrics.called(route.template, outcome);
@@ -239,13 +239,17 @@ impl Client {
     async fn ask_and_look(
         &self,
         Route { template: route, version, scope }: Route,
-        request: RequestBuilder,
+        mut request: Request,
         bearer: &Bearer,
         account: &Account,
         look: impl FnOnce(&HeaderMap),
     ) -> Result<Vec<u8>, Error> {
-        let request = request.headers(headers(bearer, version));
-        let mut answer = request.send().await.map_err(|e| broken(route, &e))?;
+        let headers = request.headers_mut();
+        // With those that the client adds itself, so that the map does not grow.
+        headers.reserve(6);
+        headers.insert(AUTHORIZATION, bearer.header());
+        headers.insert(VERSION, HeaderValue::from_static(version));
+        let mut answer = self.http.execute(request).await.map_err(|e| broken(route, &e))?;
         account.learn_limits(answer.headers());
         look(answer.headers());
         let status = answer.status();
@@ -289,10 +293,6 @@ impl Client {
         }
         Ok(url)
     }
-}
-
-fn headers(bearer: &Bearer, version: &'static str) -> HeaderMap {
-    HeaderMap::from_iter([(AUTHORIZATION, bearer.header()), (VERSION, HeaderValue::from_static(version))])
 }
 
 /// The `Date` of an answer.

@@ -65,7 +65,7 @@ impl Id {
     }
 
     /// The id as a segment of a path.
-    pub(super) fn segment(&self) -> impl fmt::Display + '_ {
+    pub(super) fn segment(&self) -> impl Iterator<Item = &str> + fmt::Display {
         utf8_percent_encode(&self.0, ENCODED)
     }
 }
