@@ -43,7 +43,8 @@ impl Passthrough {
         Self {
             settings: settings.clone(),
             callers: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
-            permits: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            // Never forgotten for idleness: callers who stay would go on with the one that they have.
+            permits: Cache::builder().max_capacity(MOST).build(),
             concurrency,
         }
     }
@@ -82,4 +83,22 @@ impl Passthrough {
 fn sendable(bearer: &[u8]) -> Option<&str> {
     let good = bearer.len() <= LONGEST && bearer.iter().all(u8::is_ascii_graphic);
     std::str::from_utf8(bearer).ok().filter(|_| good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callers_without_end_are_not_remembered_without_end() {
+        let settings = Settings { location: None, timezone: TimeZone::UTC };
+        let passthrough = Passthrough::new(&settings, 1);
+        for n in 0..MOST + 2_000 {
+            let (bearer, location) = (format!("pit-{n}"), format!("L{n}"));
+            assert!(passthrough.caller(Some(bearer.as_bytes()), Some(location.as_bytes())).is_ok());
+        }
+        passthrough.callers.run_pending_tasks();
+        passthrough.permits.run_pending_tasks();
+        assert!(passthrough.callers.entry_count() <= MOST && passthrough.permits.entry_count() <= MOST);
+    }
 }
