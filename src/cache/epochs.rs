@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use super::key::Tag;
 
 /// Two tags that share a slot are forgotten together, which costs a call and is never wrong; so the table can
-/// stay at this size (1 MiB) whatever callers ask for.
-const SLOTS: usize = 1 << 17;
+/// stay at this size (512 KiB) whatever callers ask for.
+const SLOTS: usize = 1 << 16;
 
 /// A moment in the order of forgettings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -4,9 +4,9 @@
 //! An answer is found in two ways: by the very bytes of a request, which costs no parsing, and by what the request comes to
 //! (document, operation, variables), however it was spelled. The first owns the answers, the second only knows of them.
 
-use std::hash::RandomState;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_graphql::Response;
@@ -21,9 +21,6 @@ use crate::cache::{ENTRY_OVERHEAD, Epoch, Epochs, Flight, Flights, Joined, Slot}
 use crate::caller::Eyes;
 use crate::clock::Clock;
 use crate::graph::Sources;
-
-/// The part of the memory that goes to knowing answers by what their requests come to.
-const INDEX_SHARE: u64 = 8;
 
 /// How a request came in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -139,6 +136,26 @@ impl Expiry<Incoming, Arc<Ready>> for Lifetime {
     }
 }
 
+/// Answers by what their requests come to. Those that are not kept any more are swept out when there are many of them.
+#[derive(Default)]
+struct Index {
+    known: HashMap<Key, Weak<Ready>>,
+    sweep_at: usize,
+}
+
+impl Index {
+    /// What it takes for an answer, at most: there is one that is gone for each that is kept.
+    const ENTRY: usize = 2 * size_of::<(Key, Weak<Ready>)>() + size_of::<Ready>();
+
+    fn put(&mut self, key: Key, ready: &Arc<Ready>) {
+        if self.known.len() >= self.sweep_at {
+            self.known.retain(|_, ready| ready.strong_count() > 0);
+            self.sweep_at = (2 * self.known.len()).max(1024);
+        }
+        self.known.insert(key, Arc::downgrade(ready));
+    }
+}
+
 /// What an execution comes to.
 #[derive(Clone)]
 pub enum Outcome {
@@ -151,7 +168,7 @@ pub enum Outcome {
 /// The answers that are kept, and those that are being made.
 pub struct Answers {
     kept: Cache<Incoming, Arc<Ready>, ahash::RandomState>,
-    index: Cache<Key, Weak<Ready>, RandomState>,
+    index: Mutex<Index>,
     making: Flights<Key, Outcome>,
     epochs: Arc<Epochs>,
     clock: Clock,
@@ -160,19 +177,15 @@ pub struct Answers {
 impl Answers {
     /// At most `bytes` of memory for them.
     pub fn new(bytes: u64, epochs: Arc<Epochs>, clock: Clock) -> Self {
-        let index = bytes / INDEX_SHARE;
-        let weigh = |size: usize| u32::try_from(size + ENTRY_OVERHEAD).unwrap_or(u32::MAX);
         let kept = Cache::builder()
-            .max_capacity(bytes - index)
-            .weigher(move |incoming: &Incoming, ready: &Arc<Ready>| {
-                weigh(size_of::<Incoming>() + incoming.bytes.len() + ready.bytes())
+            .max_capacity(bytes)
+            .weigher(|incoming: &Incoming, ready: &Arc<Ready>| {
+                let bytes = size_of::<Incoming>() + incoming.bytes.len() + ready.bytes();
+                u32::try_from(bytes + ENTRY_OVERHEAD + Index::ENTRY).unwrap_or(u32::MAX)
             })
             .expire_after(Lifetime)
             .build_with_hasher(ahash::RandomState::new());
-        let index = Cache::builder()
-            .max_capacity(index)
-            .weigher(move |_: &Key, _: &Weak<Ready>| weigh(size_of::<Key>()))
-            .build();
+        let index = Mutex::default();
         Self { kept, index, making: Flights::default(), epochs, clock }
     }
 
@@ -183,7 +196,7 @@ impl Answers {
 
     /// The answer to a request that comes to the same, if one is kept and still good.
     pub fn get(&self, key: &Key) -> Option<Arc<Ready>> {
-        self.index.get(key)?.upgrade().filter(|ready| self.is_good(ready))
+        self.index().known.get(key)?.upgrade().filter(|ready| self.is_good(ready))
     }
 
     /// Keeps an answer for these bytes, if it is to be kept.
@@ -191,7 +204,7 @@ impl Answers {
         if ready.is_kept() && self.is_good(ready) {
             // What came in may be a part of a larger buffer, which would be kept with it.
             incoming.bytes = Bytes::copy_from_slice(&incoming.bytes);
-            self.index.insert(key, Arc::downgrade(ready));
+            self.index().put(key, ready);
             self.kept.insert(incoming, ready.clone());
         }
     }
@@ -247,6 +260,11 @@ impl Answers {
         })
     }
 
+    /// A panic elsewhere leaves it whole: every change is one insert, or a sweep that may be done again.
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_good(&self, ready: &Ready) -> bool {
         ready.expires > self.clock.now() && ready.holds(&self.epochs)
     }
@@ -254,7 +272,6 @@ impl Answers {
     /// Bytes held, as weighed.
     pub fn bytes(&self) -> u64 {
         self.kept.run_pending_tasks();
-        self.index.run_pending_tasks();
-        self.kept.weighted_size() + self.index.weighted_size()
+        self.kept.weighted_size()
     }
 }

@@ -11,6 +11,9 @@ pub mod probe;
 pub mod task;
 mod texts;
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use async_graphql::Lookahead;
 use contact::ContactById;
 
@@ -25,6 +28,30 @@ fn contact_id(text: &str) -> Result<Id, Error> {
 /// An id of a task or a note as a caller gives it.
 fn record_id(text: &str) -> Result<Id, Error> {
     Id::new(text).map_err(|why| Error::bad_input(format!("`id` {why}.")))
+}
+
+/// A record as it is held: by itself, or in the list that it came with.
+enum Seen<T> {
+    One(Arc<T>),
+    InList(Arc<Box<[T]>>, usize),
+}
+
+impl<T> Seen<T> {
+    /// Each record of a list.
+    fn each(list: &Arc<Box<[T]>>) -> impl Iterator<Item = Self> {
+        (0..list.len()).map(|at| Self::InList(list.clone(), at))
+    }
+}
+
+impl<T> Deref for Seen<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::One(record) => record,
+            Self::InList(list, at) => &list[*at],
+        }
+    }
 }
 
 /// Readings of a contact and its nested lists that were begun before the fields that ask for them; a field takes

@@ -22,7 +22,7 @@ impl AppointmentsOf {
 }
 
 impl Question for AppointmentsOf {
-    type Answer = Box<[Arc<Appointment>]>;
+    type Answer = Box<[Appointment]>;
 
     fn account(&self) -> &Arc<Account> {
         &self.account
@@ -46,6 +46,6 @@ impl Question for AppointmentsOf {
         };
         let appointments = api::list(session.account(), &self.contact, &body)?;
         let bytes = body.len() + appointments.len() * size_of::<Appointment>();
-        Ok(Some((appointments.into_iter().map(Arc::new).collect(), bytes)))
+        Ok(Some((appointments.into(), bytes)))
     }
 }

@@ -4,14 +4,12 @@ mod api;
 mod loader;
 mod model;
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Enum, ID, Object};
 
 pub use loader::AppointmentsOf;
 
-use super::Started;
 use super::contact::{self, Contact};
+use super::{Seen, Started};
 use crate::graph::filter::Span;
 use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
@@ -41,7 +39,7 @@ pub enum AppointmentStatus {
 }
 
 /// An appointment as GraphQL shows it.
-pub struct Appointment(Arc<model::Appointment>);
+pub struct Appointment(Seen<model::Appointment>);
 
 /// A meeting with a contact.
 #[Object]
@@ -144,5 +142,5 @@ pub async fn of_contact(
         appointments.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
     let wanted =
         |a: &Appointment| status.is_none_or(|status| a.0.status == Some(status)) && starts.holds(a.0.start_time);
-    Ok(Rows(appointments.iter().cloned().map(Appointment).filter(wanted).take(most).collect()))
+    Ok(Rows(Seen::each(&appointments).map(Appointment).filter(wanted).take(most).collect()))
 }

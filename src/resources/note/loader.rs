@@ -23,7 +23,7 @@ impl NotesOf {
 }
 
 impl Question for NotesOf {
-    type Answer = Box<[Arc<Note>]>;
+    type Answer = Box<[Note]>;
 
     fn account(&self) -> &Arc<Account> {
         &self.account
@@ -47,7 +47,7 @@ impl Question for NotesOf {
         };
         let notes = api::list(session.account(), &self.contact, &body)?;
         let bytes = body.len() + notes.len() * size_of::<Note>();
-        Ok(Some((notes.into_iter().map(Arc::new).collect(), bytes)))
+        Ok(Some((notes.into(), bytes)))
     }
 }
 

@@ -7,8 +7,6 @@ mod model;
 mod mutation;
 mod writes;
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Object};
 
 use loader::NoteById;
@@ -16,20 +14,20 @@ pub use loader::NotesOf;
 pub use mutation::NoteMutation;
 
 use super::contact::{self, Contact};
-use super::{Started, contact_id, record_id};
+use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
 
 /// A note as GraphQL shows it.
 pub struct Note {
-    seen: Arc<model::Note>,
+    seen: Seen<model::Note>,
     /// The reading of its contact, if that was begun before the note was there.
     started: Started,
 }
 
 impl Note {
-    fn new(seen: Arc<model::Note>, started: Started) -> Self {
+    fn new(seen: Seen<model::Note>, started: Started) -> Self {
         Self { seen, started }
     }
 }
@@ -100,7 +98,7 @@ pub async fn of_contact(
     let request = Request::of(ctx);
     let notes = request.load_started(NotesOf::new(request.account().clone(), contact), started).await?;
     let notes = notes.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
-    let notes = notes.iter().map(|note| Note::new(note.clone(), Started::default()));
+    let notes = Seen::each(&notes).map(|note| Note::new(note, Started::default()));
     let wanted = |note: &Note| created.holds(note.seen.date_created);
     Ok(Rows(notes.filter(wanted).take(most).collect()))
 }
@@ -128,12 +126,12 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>
     let request = Request::of(ctx);
     let account = request.account().clone();
     if let Some(Some(notes)) = request.held(&NotesOf::new(account.clone(), contact.clone()))
-        && let Some(note) = notes.iter().find(|note| note.id() == id.as_str())
+        && let Some(note) = Seen::each(&notes).find(|note| note.id() == id.as_str())
     {
-        return Ok(Some(Note::new(note.clone(), Started::default())));
+        return Ok(Some(Note::new(note, Started::default())));
     }
     let look = ctx.look_ahead();
     let key = NoteById { account, contact: contact.clone(), id };
     let (note, started) = tokio::join!(request.load(key), Started::contact_of_record(&request, &look, &contact));
-    Ok(note?.map(|note| Note::new(note, started)))
+    Ok(note?.map(|note| Note::new(Seen::One(note), started)))
 }

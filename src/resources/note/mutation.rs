@@ -8,7 +8,7 @@ use super::input::{CreateNoteInput, DeleteNoteInput, UpdateNoteInput};
 use super::loader::NotesOf;
 use super::model;
 use super::writes::{Create, Delete, Update};
-use super::{Note, Started};
+use super::{Note, Seen, Started};
 use crate::graph::scope::{Scope, requires_scopes};
 use crate::graph::{Error, Request};
 use crate::resources::contact::{Contact, of_deleted};
@@ -93,5 +93,5 @@ impl NoteMutation {
 }
 
 fn shown(note: Arc<model::Note>) -> Option<Note> {
-    Some(Note::new(note, Started::default()))
+    Some(Note::new(Seen::One(note), Started::default()))
 }

@@ -56,7 +56,7 @@ impl Write for Create {
         let is_new = |note: &Note| self.before.as_ref().is_none_or(|before| before.iter().all(|id| **id != *note.id()));
         let mut same = notes.iter().filter(|note| is_new(note) && is_as_sent(note, &self.body));
         let found = same.next()?;
-        same.next().is_none().then(|| found.clone())
+        same.next().is_none().then(|| Arc::new(found.clone()))
     }
 }
 

@@ -23,7 +23,7 @@ impl TasksOf {
 }
 
 impl Question for TasksOf {
-    type Answer = Box<[Arc<Task>]>;
+    type Answer = Box<[Task]>;
 
     fn account(&self) -> &Arc<Account> {
         &self.account
@@ -47,7 +47,7 @@ impl Question for TasksOf {
         };
         let tasks = api::list(session.account(), &self.contact, &body)?;
         let bytes = body.len() + tasks.len() * size_of::<Task>();
-        Ok(Some((tasks.into_iter().map(Arc::new).collect(), bytes)))
+        Ok(Some((tasks.into(), bytes)))
     }
 }
 

@@ -7,8 +7,6 @@ mod model;
 mod mutation;
 mod writes;
 
-use std::sync::Arc;
-
 use async_graphql::{Context, Enum, ID, Object};
 
 use loader::TaskById;
@@ -16,7 +14,7 @@ pub use loader::TasksOf;
 pub use mutation::TaskMutation;
 
 use super::contact::{self, Contact};
-use super::{Started, contact_id, record_id};
+use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
@@ -32,13 +30,13 @@ pub enum TaskStatus {
 
 /// A task as GraphQL shows it.
 pub struct Task {
-    seen: Arc<model::Task>,
+    seen: Seen<model::Task>,
     /// The reading of its contact, if that was begun before the task was there.
     started: Started,
 }
 
 impl Task {
-    fn new(seen: Arc<model::Task>, started: Started) -> Self {
+    fn new(seen: Seen<model::Task>, started: Started) -> Self {
         Self { seen, started }
     }
 
@@ -122,7 +120,7 @@ pub async fn of_contact(
     let request = Request::of(ctx);
     let tasks = request.load_started(TasksOf::new(request.account().clone(), contact), started).await?;
     let tasks = tasks.ok_or_else(|| Error::new(Code::NotFound, "The upstream has no such contact any more."))?;
-    let tasks = tasks.iter().map(|task| Task::new(task.clone(), Started::default()));
+    let tasks = Seen::each(&tasks).map(|task| Task::new(task, Started::default()));
     let wanted =
         |task: &Task| status.is_none_or(|status| task.state() == Some(status)) && due.holds(task.seen.due_date);
     Ok(Rows(tasks.filter(wanted).take(most).collect()))
@@ -151,12 +149,12 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>
     let request = Request::of(ctx);
     let account = request.account().clone();
     if let Some(Some(tasks)) = request.held(&TasksOf::new(account.clone(), contact.clone()))
-        && let Some(task) = tasks.iter().find(|task| task.id() == id.as_str())
+        && let Some(task) = Seen::each(&tasks).find(|task| task.id() == id.as_str())
     {
-        return Ok(Some(Task::new(task.clone(), Started::default())));
+        return Ok(Some(Task::new(task, Started::default())));
     }
     let look = ctx.look_ahead();
     let key = TaskById { account, contact: contact.clone(), id };
     let (task, started) = tokio::join!(request.load(key), Started::contact_of_record(&request, &look, &contact));
-    Ok(task?.map(|task| Task::new(task, started)))
+    Ok(task?.map(|task| Task::new(Seen::One(task), started)))
 }

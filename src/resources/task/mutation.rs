@@ -8,7 +8,7 @@ use super::input::{CreateTaskInput, DeleteTaskInput, Named, SetTaskCompletedInpu
 use super::loader::TasksOf;
 use super::model;
 use super::writes::{Create, Delete, Update};
-use super::{Started, Task};
+use super::{Seen, Started, Task};
 use crate::graph::input::Draft;
 use crate::graph::scope::{Scope, requires_scopes};
 use crate::graph::{Error, Request};
@@ -119,5 +119,5 @@ async fn change(
 }
 
 fn shown(task: Arc<model::Task>) -> Option<Task> {
-    Some(Task::new(task, Started::default()))
+    Some(Task::new(Seen::One(task), Started::default()))
 }

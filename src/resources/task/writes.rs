@@ -56,7 +56,7 @@ impl Write for Create {
         let is_new = |task: &Task| self.before.as_ref().is_none_or(|before| before.iter().all(|id| **id != *task.id()));
         let mut same = tasks.iter().filter(|task| is_new(task) && is_as_sent(task, &self.body));
         let found = same.next()?;
-        same.next().is_none().then(|| found.clone())
+        same.next().is_none().then(|| Arc::new(found.clone()))
     }
 }
 
