@@ -1,17 +1,17 @@
 //! One call over HTTP: its path, its headers, its answer. No retry, no cache, no meaning of what comes back.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Url, redirect};
+use reqwest::{Method, Request, Url};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::account::Account;
+use super::connections::Connections;
 use super::credential::{Bearer, Endpoint, Trouble};
 use super::error::{Error, Fault, classify};
 use super::id::Id;
@@ -105,36 +105,21 @@ impl Call {
 
 /// The HTTP client, for one upstream.
 pub struct Client {
-    http: reqwest::Client,
+    connections: Connections,
     base: Url,
     metrics: Arc<Metrics>,
 }
 
 impl Client {
-    /// `timeout`: for one call, from connecting to the last byte. `connections`: how many are kept open.
+    /// `timeout`: for one call, from connecting to the last byte. `connections`: how many are kept open after a burst.
     pub fn new(base: Url, timeout: Duration, connections: usize, metrics: Arc<Metrics>) -> reqwest::Result<Self> {
-        let mut http = reqwest::Client::builder();
-        if base
-            .host_str()
-            .is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()))
-        {
-            // A proxy of the environment has another loopback than this machine.
-            http = http.no_proxy();
-        }
-        let http = http
-            .timeout(timeout)
-            .pool_max_idle_per_host(connections)
-            // A redirect would carry the credential to wherever it points.
-            .redirect(redirect::Policy::none())
-            .tcp_nodelay(true)
-            .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { http, base, metrics })
+        let connections = Connections::new(&base, timeout, connections)?;
+        Ok(Self { connections, base, metrics })
     }
 
     /// The upstream's own OAuth routes.
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint::new(self.http.clone(), self.base.clone())
+        Endpoint::new(self.connections.staying(), self.base.clone())
     }
 
     /// Sends the call; the body of a 2xx, or what went wrong. A call whose credential is refused was not carried out,
@@ -249,7 +234,9 @@ impl Client {
         headers.reserve(6);
         headers.insert(AUTHORIZATION, bearer.header());
         headers.insert(VERSION, HeaderValue::from_static(version));
-        let mut answer = self.http.execute(request).await.map_err(|e| broken(route, &e))?;
+        // Until the answer is read.
+        let connection = self.connections.take();
+        let mut answer = connection.client().execute(request).await.map_err(|e| broken(route, &e))?;
         account.learn_limits(answer.headers());
         look(answer.headers());
         let status = answer.status();

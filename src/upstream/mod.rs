@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+mod connections;
 pub mod credential;
 mod error;
 mod id;
