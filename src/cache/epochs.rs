@@ -2,14 +2,18 @@
 //! reading began, however long that reading took.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Deref;
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytemuck::allocation::zeroed_slice_box;
 
 use super::key::Tag;
 
 /// Two tags that share a slot are forgotten together, which costs a call and is never wrong; so the table can
-/// stay at this size (512 KiB) whatever callers ask for.
-const SLOTS: usize = 1 << 16;
+/// stay at this size (2 MiB, of which nothing is touched before something is forgotten) whatever callers ask for.
+const SLOTS: usize = 1 << 18;
 
 /// A moment in the order of forgettings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,6 +30,33 @@ impl Epoch {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Slot(u32);
 
+/// The slots of everything that a value was made from: mostly one.
+#[derive(Clone, Debug)]
+pub enum Slots {
+    One(Slot),
+    Many(Arc<[Slot]>),
+}
+
+impl Deref for Slots {
+    type Target = [Slot];
+
+    fn deref(&self) -> &[Slot] {
+        match self {
+            Self::One(slot) => slice::from_ref(slot),
+            Self::Many(slots) => slots,
+        }
+    }
+}
+
+impl From<Vec<Slot>> for Slots {
+    fn from(slots: Vec<Slot>) -> Self {
+        match slots[..] {
+            [slot] => Self::One(slot),
+            _ => Self::Many(slots.into()),
+        }
+    }
+}
+
 /// The table of forgettings.
 pub struct Epochs {
     last: AtomicU64,
@@ -39,7 +70,7 @@ impl Default for Epochs {
         Self {
             last: AtomicU64::new(0),
             forgetting: Mutex::default(),
-            forgotten: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+            forgotten: zeroed_slice_box(SLOTS),
             hasher: RandomState::new(),
         }
     }

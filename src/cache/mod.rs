@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::sync::Cache;
 
-pub use epochs::{Epoch, Epochs, Slot};
+pub use epochs::{Epoch, Epochs, Slot, Slots};
 pub use flights::{Flight, Flights, Joined};
 pub use key::{EntityKey, Kind, Tag, View};
 
@@ -28,7 +28,7 @@ pub const ENTRY_OVERHEAD: usize = 160;
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// What it was made from.
-    pub slots: Arc<[Slot]>,
+    pub slots: Slots,
     /// When its reading began.
     pub as_of: Epoch,
     /// When it was there.
@@ -128,7 +128,7 @@ impl EntityCache {
     }
 
     /// How long a value is good that was read just now, by a reading that began at `as_of`.
-    pub fn origin(&self, slots: Arc<[Slot]>, as_of: Epoch, ttl: Duration) -> Origin {
+    pub fn origin(&self, slots: Slots, as_of: Epoch, ttl: Duration) -> Origin {
         let read = self.clock.now();
         Origin { slots, as_of, read, expires: read + ttl }
     }
@@ -191,7 +191,7 @@ mod tests {
         }
 
         fn put(&self, id: &str, as_of: Epoch, value: Option<&str>, ttl: u64) {
-            let slots = Arc::new([self.cache.epochs().slot(key(id).tag())]);
+            let slots = Slots::One(self.cache.epochs().slot(key(id).tag()));
             let origin = self.cache.origin(slots, as_of, Duration::from_secs(ttl));
             self.cache.insert(key(id), Held { value: value.map(|text| Arc::new(text.to_owned())), origin }, 10);
         }
@@ -253,7 +253,7 @@ mod tests {
         for forgotten in ["a", "b"] {
             let shelf = Shelf::new(1 << 20);
             let slots = ["a", "b"].map(|id| shelf.cache.epochs().slot(key(id).tag()));
-            let origin = shelf.cache.origin(Arc::new(slots), shelf.now(), Duration::from_secs(60));
+            let origin = shelf.cache.origin(Vec::from(slots).into(), shelf.now(), Duration::from_secs(60));
             shelf.cache.insert(key("both"), Held { value: Some(Arc::new("x".to_owned())), origin }, 10);
             shelf.forget("c");
             assert_eq!(shelf.fresh("both"), some("x"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::{ClientBuilder, Url, redirect};
 
 /// Calls in flight that connections which stay are used for.
-const STAYING: usize = 32;
+const STAYING: usize = 16;
 
 /// How long a connection of a burst stays without a call.
 const AFTER_A_BURST: Duration = Duration::from_secs(10);

@@ -32,7 +32,7 @@ pub use write::{Shelf, Write};
 
 use lately::Lately;
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slot, Tag, Value};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag, Value};
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -230,7 +230,7 @@ impl Upstream {
         true
     }
 
-    fn slots<Q: Question>(&self, question: &Q, answer: Option<&Q::Answer>) -> Arc<[Slot]> {
+    fn slots<Q: Question>(&self, question: &Q, answer: Option<&Q::Answer>) -> Slots {
         let mut slots = Vec::new();
         question.made_of(answer, &mut |tag| slots.push(self.0.cache.epochs().slot(tag)));
         slots.into()
