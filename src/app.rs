@@ -47,7 +47,9 @@ impl App {
         let credentials = credentials::open(config, &client, &clock)?;
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
-            Arc::new(Account::opened_by(id, name, location.timezone.clone(), credential, config.upstream_concurrency))
+            let most = config.upstream_concurrency;
+            let account = Account::opened_by(id, name, location.timezone.clone(), credential, most);
+            Arc::new(account.only(config.locations.len() == 1))
         });
         let accounts: Vec<_> = accounts.collect();
         let auth = Auth::new(config, &accounts, clock.clone())?;

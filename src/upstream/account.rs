@@ -73,6 +73,8 @@ pub struct Account {
     refused: Mutex<Option<Instant>>,
     /// Whether the credential is the caller's own, and not the gateway's.
     pub(super) is_callers: bool,
+    /// Whether it is the gateway's only one, opened by a key: then whatever the key opens is meant.
+    is_only: bool,
 }
 
 impl Account {
@@ -106,7 +108,21 @@ impl Account {
             limits: Mutex::default(),
             refused: Mutex::default(),
             is_callers: false,
+            is_only: false,
         }
+    }
+
+    /// The same, if it is the gateway's only one.
+    #[must_use]
+    pub fn only(self, is_only: bool) -> Self {
+        let is_only = is_only && self.credential.oauth().is_none();
+        Self { is_only, ..self }
+    }
+
+    /// Whether a record of this location may be shown. A credential may reach further than the location that it was named
+    /// for, and then what is elsewhere does not exist here.
+    pub fn shows(&self, location: &str) -> bool {
+        self.is_only || *self.location == *location
     }
 
     /// A location as a caller's own credential sees it. `permits`: shared by all who ask the location.

@@ -104,6 +104,24 @@ async fn a_cursor_of_one_location_is_refused_at_another() {
     assert_eq!(errors(&answer), one_error("contacts", "BAD_USER_INPUT"));
 }
 
+/// A key that opens more than its location: with several locations nobody sees through it, with one alone it is what was meant.
+#[tokio::test]
+async fn a_contact_of_another_location_is_only_shown_where_there_is_no_other() {
+    let stray = |stage: &Stage, location: &str, id: &str| {
+        stage.sandbox.update_contact(location, id, |contact| contact["locationId"] = json!("LOC_elsewhere"));
+    };
+    let query = "query P($id: ID!) { contact(id: $id) { locationId } }";
+    let (stage, locations, _file) = three().await;
+    let id = stage.ids()[3].clone();
+    stray(&stage, &locations[0], &id);
+    let answer = stage.ask_at(&locations[0], query, json!({ "id": id })).await;
+    assert_eq!(answer["data"], json!({ "contact": null }));
+    let stage = Stage::new().await;
+    stray(&stage, &stage.sandbox.info().location_id.clone(), &id);
+    let answer = stage.ask(query, json!({ "id": id })).await;
+    assert_eq!(answer["data"]["contact"]["locationId"], "LOC_elsewhere");
+}
+
 /// Random callers, readings, changes and forgettings: nobody is ever answered with another location's contact.
 #[test]
 fn no_sequence_of_reads_and_writes_shows_one_location_to_another() {

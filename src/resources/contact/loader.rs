@@ -56,8 +56,7 @@ impl Question for ContactById {
         let Some(body) = session.get(Call::to(api::ONE, &[&self.id])).await? else {
             return Ok(None);
         };
-        // A credential may reach further than its location: what is elsewhere does not exist here.
-        let here = |contact: &Contact| contact.location_id == session.account().location;
+        let here = |contact: &Contact| session.account().shows(&contact.location_id);
         let contact = api::one(session.account(), &body)?.filter(here);
         Ok(contact.map(|contact| (contact, size_of::<Contact>() + body.len())))
     }
