@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{listen, stop_signal};
-use crate::sandbox::{self, Quirks, RateLimit};
+use crate::sandbox::{self, Quirks, RateLimit, SCOPES};
 
 /// What the sandbox is to be like.
 #[derive(clap::Args)]
@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long, default_value_t = 0)]
     list_lag_ms: u64,
     /// Scopes of its token, separated by blanks
-    #[arg(long, default_value = "contacts.readonly contacts.write")]
+    #[arg(long, default_value = SCOPES)]
     scopes: String,
     /// Ways in which the upstream was seen to differ, separated by commas; `help` lists them
     #[arg(long, default_value = "")]

@@ -8,6 +8,7 @@
 //! `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
 
 mod answer;
+mod bulk;
 mod control;
 mod data;
 mod door;
@@ -36,7 +37,7 @@ pub use fault::{Cut, Fault};
 pub use grant::OAuthInfo;
 pub use handle::Sandbox;
 pub use hold::Hold;
-pub use options::{Options, RateLimit};
+pub use options::{Options, RateLimit, SCOPES};
 pub use quirks::Quirks;
 pub use server::serve;
 pub use store::Record;

@@ -35,6 +35,9 @@ pub struct Options {
     pub quirks: Quirks,
 }
 
+/// The scopes of a token by default: those of every route.
+pub const SCOPES: &str = "contacts.readonly contacts.write locations/tasks.readonly calendars/events.readonly";
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -49,7 +52,7 @@ impl Default for Options {
             daily_limit: None,
             oauth: false,
             list_lag: Duration::ZERO,
-            scopes: ["contacts.readonly", "contacts.write"].map(String::from).to_vec(),
+            scopes: SCOPES.split(' ').map(String::from).collect(),
             quirks: Quirks::default(),
         }
     }

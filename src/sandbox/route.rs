@@ -2,7 +2,7 @@
 
 use super::{
     answer::{Answer, Refusal},
-    oauth, read,
+    bulk, oauth, read,
     server::{Ask, Sent},
     world::World,
     write::{self, Change},
@@ -44,7 +44,7 @@ const fn grants(
 }
 
 /// Fixed segments come before named ones where both would fit.
-pub(super) static ROUTES: [Route; 27] = [
+pub(super) static ROUTES: [Route; 30] = [
     read("GET /contacts/", read::contacts),
     read("GET /contacts/business/{businessId}", read::of_business),
     read("GET /contacts/search/duplicate", read::duplicate),
@@ -54,6 +54,13 @@ pub(super) static ROUTES: [Route; 27] = [
     read("GET /contacts/{contactId}/notes", read::notes),
     read("GET /contacts/{contactId}/notes/{id}", read::note),
     read("GET /contacts/{contactId}/appointments", read::appointments),
+    read("POST /contacts/search", bulk::contacts),
+    Route {
+        template: "POST /locations/{locationId}/tasks/search",
+        scope: "locations/tasks.readonly",
+        does: Does::Read(bulk::tasks),
+    },
+    Route { template: "GET /calendars/events", scope: "calendars/events.readonly", does: Does::Read(bulk::events) },
     write("POST /contacts/", write::create),
     write("POST /contacts/upsert", write::upsert),
     write("PUT /contacts/{contactId}", write::update),

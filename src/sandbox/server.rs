@@ -41,6 +41,7 @@ pub(super) struct Ask<'a> {
     /// The named segments of the path, decoded.
     pub segments: &'a [String],
     pub parameters: &'a [(String, String)],
+    pub body: &'a Value,
     pub quirks: &'a Quirks,
     pub zone: &'a TimeZone,
     pub trace: &'a str,
@@ -259,6 +260,7 @@ fn answer(world: &World, arrival: &Arrival) -> Answer {
                 location: store.get(&location_id).ok_or(Refusal::WrongLocation)?,
                 segments,
                 parameters: &arrival.parameters,
+                body: arrival.body.as_ref().unwrap_or(&Value::Null),
                 quirks,
                 zone: &world.options.timezone,
                 trace: &arrival.trace,

@@ -182,9 +182,10 @@ impl Pair {
             AddTags => ("addContactTags", json!({ "contactId": id, "tags": [format!("t{number}"), "all"] })),
             RemoveTags => ("removeContactTags", json!({ "contactId": id, "tags": ["all"] })),
             CreateTask => ("createTask", json!({ "contactId": id, "title": format!("T{number}"), "dueDate": due })),
-            CompleteTask => {
-                ("setTaskCompleted", json!({ "contactId": id, "id": first_of("tasks")?, "completed": number % 2 == 0 }))
-            }
+            CompleteTask => (
+                "setTaskCompleted",
+                json!({ "contactId": id, "id": first_of("tasks")?, "completed": number.is_multiple_of(2) }),
+            ),
             DeleteTask => ("deleteTask", json!({ "contactId": id, "id": first_of("tasks")? })),
             CreateNote => ("createNote", json!({ "contactId": id, "note": format!("N{number}") })),
             UpdateNote => {

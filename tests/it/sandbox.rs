@@ -1,5 +1,6 @@
 //! The sandbox keeps the contract's promises: what is tested against it is tested against the API as it is known.
 
+mod bulk;
 mod data;
 mod hands;
 mod knobs;

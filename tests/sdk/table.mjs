@@ -110,7 +110,7 @@ const parts = {
       const { events } = await contacts.getAppointmentsForContact({ contactId });
       assert.ok(events.length > 0 && events.every((event) => event.contactId === contactId));
     });
-    await writes(contacts, locationId);
+    await writes(api, locationId);
     await refusals(api, url, locationId);
   },
 
@@ -200,7 +200,8 @@ const parts = {
   },
 };
 
-async function writes(contacts, locationId) {
+async function writes(api, locationId) {
+  const { contacts } = api;
   const email = 'ada@table.example';
   let contactId, taskId, noteId;
   await row('contacts.createContact', async () => {
@@ -264,6 +265,30 @@ async function writes(contacts, locationId) {
   await row('contacts.getDuplicateContact', async () => {
     assert.equal((await contacts.getDuplicateContact({ locationId, email })).contact.id, contactId);
     assert.equal((await contacts.getDuplicateContact({ locationId, email: 'no@table.example' })).contact, null);
+  });
+  await row('contacts.searchContactsAdvanced, page after page and by filter', async () => {
+    const search = (more) => contacts.searchContactsAdvanced({ locationId, pageLimit: 3, ...more }, { headers: { locationId } });
+    const first = await search({});
+    assert.equal(first.contacts.length, 3);
+    const next = await search({ searchAfter: first.contacts[2].searchAfter });
+    assert.ok(next.total === first.total && next.contacts.every(({ id }) => first.contacts.every((row) => row.id !== id)));
+    const [{ id }] = next.contacts;
+    const filters = [{ group: 'OR', filters: [{ field: 'id', operator: 'eq', value: id }, { field: 'email', operator: 'eq', value: email }] }];
+    assert.deepEqual((await search({ filters })).contacts.map((row) => row.id).sort(), [id, contactId].sort());
+  });
+  await refused('contacts.searchContactsAdvanced without a limit', 'GHLValidationError', () => contacts.searchContactsAdvanced({ locationId }));
+  await row('locations.taskSearch', async () => {
+    const ids = (await contacts.getContacts({ locationId, limit: 20 })).contacts.map((row) => row.id);
+    const { tasks } = await api.locations.taskSearch({ locationId }, { contactId: ids, limit: 5, skip: 0 });
+    assert.ok(tasks.length === 5 && tasks.every((task) => task._id && ids.includes(task.contactId)));
+  });
+  await row('calendars.getCalendarEvents', async () => {
+    const ids = (await contacts.getContacts({ locationId, limit: 20 })).contacts.map((row) => row.id);
+    const all = await Promise.all(ids.map((contactId) => contacts.getAppointmentsForContact({ contactId })));
+    const [event] = all.flatMap(({ events }) => events);
+    const window = { startTime: '1500000000000', endTime: '1900000000000' };
+    const { events } = await api.calendars.getCalendarEvents({ locationId, calendarId: event.calendarId, ...window }, { headers: { Version: '2021-04-15' } });
+    assert.ok(events.some(({ id }) => id === event.id) && events.every(({ calendarId }) => calendarId === event.calendarId));
   });
   await row('contacts.upsertContact, of one that is there and of one that is not', async () => {
     const there = await contacts.upsertContact({ locationId, email, firstName: 'Augusta' });

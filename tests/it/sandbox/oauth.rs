@@ -1,7 +1,7 @@
 //! Codes and refresh tokens that work once, tokens that expire, and grants that end.
 
 use super::{Stage, read};
-use contacts_gateway::sandbox::{DEMO_CONTACT, Fault, OAuthInfo, Options, Variant};
+use contacts_gateway::sandbox::{DEMO_CONTACT, Fault, OAuthInfo, Options, SCOPES, Variant};
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -57,10 +57,7 @@ async fn a_refresh_token_works_once_and_its_reuse_ends_the_grant() {
     let (stage, app) = stage("").await;
     let (status, first) = refresh(&stage, &app, &app.refresh_token).await;
     assert_eq!((status, text(&first, "userType"), text(&first, "locationId")), (200, "Location", &*stage.location));
-    assert_eq!(
-        (first["expires_in"].as_u64(), text(&first, "scope")),
-        (Some(86_399), "contacts.readonly contacts.write")
-    );
+    assert_eq!((first["expires_in"].as_u64(), text(&first, "scope")), (Some(86_399), SCOPES));
     assert_eq!(reads(&stage, text(&first, "access_token")).await.0, 200);
     let (status, second) = refresh(&stage, &app, text(&first, "refresh_token")).await;
     assert_eq!(status, 200);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 impl Stage {
-    async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(super) async fn send(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let method = method.parse().unwrap();
         let call = self.client.request(method, self.sandbox.url() + path).bearer_auth(&self.token);
         let call = call.header("version", "2021-07-28");
