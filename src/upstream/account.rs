@@ -71,6 +71,8 @@ pub struct Account {
     pub credential: Credential,
     limits: Mutex<Limits>,
     refused: Mutex<Option<Instant>>,
+    /// The scopes that the upstream said the credential lacks, and when it said so.
+    lacking: Mutex<Vec<(&'static str, Instant)>>,
     /// Whether the credential is the caller's own, and not the gateway's.
     pub(super) is_callers: bool,
     /// Whether it is the gateway's only one, opened by a key: then whatever the key opens is meant.
@@ -107,6 +109,7 @@ impl Account {
             credential,
             limits: Mutex::default(),
             refused: Mutex::default(),
+            lacking: Mutex::default(),
             is_callers: false,
             is_only: false,
         }
@@ -145,6 +148,22 @@ impl Account {
     pub fn is_refused(&self) -> bool {
         let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         refused.is_some_and(|at| at.elapsed() < REFUSED_FOR) || self.credential.trouble().is_some()
+    }
+
+    /// Whether it is known that the credential lacks a scope: from what was granted, or because the upstream said so not long
+    /// ago. What is not known, the upstream tells.
+    pub fn lacks(&self, scope: &str) -> bool {
+        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = lacking.iter().any(|(lacking, at)| *lacking == scope && at.elapsed() < REFUSED_FOR);
+        drop(lacking);
+        let granted = || self.credential.scopes().filter(|granted| !granted.is_empty());
+        said || granted().is_some_and(|granted| granted.iter().all(|granted| granted != scope))
+    }
+
+    pub(super) fn note_lacking(&self, scope: &'static str) {
+        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
+        lacking.retain(|(other, _)| *other != scope);
+        lacking.push((scope, Instant::now()));
     }
 
     /// Takes the code that consent gave, where the location is opened by a grant. What was refused before is over.

@@ -133,6 +133,7 @@ impl Client {
         let mut sent = self.send_with_credential(deadline, account, call).await;
         match &mut sent {
             Ok(_) => account.note_refused(false),
+            Err(Error { fault: Fault::Scope(scope), .. }) => account.note_lacking(scope),
             Err(error) if error.fault != Fault::Credential => {}
             Err(error) if account.is_callers => error.fault = Fault::CallersCredential,
             Err(_) => account.note_refused(true),

@@ -210,3 +210,19 @@ async fn locations_of_one_grant_renew_it_once() {
     assert_ne!(answers[0], answers[1]);
     assert_eq!(calls(&stage), [1, 2, 2]);
 }
+
+/// The upstream tells which scopes a grant has.
+#[tokio::test]
+async fn a_grant_that_may_only_read_is_asked_for_no_change() {
+    let state = tempfile::tempdir().expect("a directory");
+    let scopes = vec!["contacts.readonly".to_owned()];
+    let options = Options { oauth: true, locations: 2, contacts: 60, scopes, ..Options::default() };
+    let sandbox = Sandbox::start(options, local().await);
+    let settings = granted(&sandbox, &state);
+    let stage = over(sandbox, &settings).await;
+    name(&stage, 0).await;
+    let answer = note(&stage).await;
+    assert_eq!(errors(&answer), one_error("createNote", "FORBIDDEN"));
+    assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!(["contacts.write"]));
+    assert_eq!(noted(&stage), (0, 0));
+}
