@@ -30,9 +30,10 @@ WORKDIR /build
 COPY . .
 # An image without the explorer would go unnoticed.
 ENV CONTACTS_GATEWAY_EXPLORER=require
+ENV npm_config_cache=/var/cache/npm
 # The target directory outlives the build, and cargo compares times: files of an older checkout would pass for built.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
-    --mount=type=cache,target=/root/.npm,sharing=locked \
+    --mount=type=cache,target=/var/cache/npm,sharing=locked \
     --mount=type=cache,target=/build/target,sharing=locked \
     touch build.rs src/lib.rs src/main.rs \
     && cargo build --release --locked \

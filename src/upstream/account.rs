@@ -171,6 +171,7 @@ impl Account {
         let oauth = self.credential.oauth().ok_or(Trouble::NotInstalled)?;
         oauth.install(code).await?;
         self.note_refused(false);
+        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 
