@@ -18,7 +18,7 @@ pub enum Seen {
 /// The id of the location's first contact, if it has any.
 pub async fn list(upstream: &Upstream, account: &Arc<Account>) -> Result<Option<String>, Error> {
     let page = read(upstream, &first_of_location(account.clone())).await?;
-    Ok(page.and_then(|page| page.rows.first().map(|row| row.contact.id.to_string())))
+    Ok(page.and_then(|page| page.rows.first().map(|row| row.contact.id().to_string())))
 }
 
 /// Looks for a contact.
@@ -28,7 +28,7 @@ pub async fn contact(upstream: &Upstream, account: &Arc<Account>, id: &str) -> R
         Err(why) => return Ok(Seen::NotAnId(why)),
     };
     Ok(match read(upstream, &question).await? {
-        Some(contact) => Seen::Contact(contact.name.as_deref().unwrap_or(id).to_owned()),
+        Some(contact) => Seen::Contact(contact.name().unwrap_or(id).to_owned()),
         None => Seen::None,
     })
 }

@@ -205,15 +205,17 @@ pub fn millis<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Erro
     from.deserialize_any(Any::<i64>(PhantomData))
 }
 
-/// For a field of which it matters whether it was there at all: text.
-pub fn given_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Text>, D::Error> {
-    text(from).map(Some)
-}
+/// A value by itself: text, as it is in the body.
+#[derive(Deserialize)]
+pub struct Said<'a>(#[serde(borrow, deserialize_with = "spoken")] pub Spoken<'a>);
 
-/// For a field of which it matters whether it was there at all: true or false.
-pub fn given_flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<bool>>, D::Error> {
-    flag(from).map(Some)
-}
+/// A value by itself: true or false.
+#[derive(Deserialize)]
+pub struct Flag(#[serde(deserialize_with = "flag")] pub Option<bool>);
+
+/// A value by itself: a list of texts.
+#[derive(Deserialize)]
+pub struct Strings(#[serde(deserialize_with = "texts")] pub Vec<Box<str>>);
 
 /// For a key that must be there, and may be null.
 pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -227,25 +229,46 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<V
 
 /// For a list of texts inside a record: what is not a text is left out.
 pub fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Box<str>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Shape {
-        List(Vec<Item>),
-        One(String),
-        Other(IgnoredAny),
-    }
-    #[derive(Deserialize)]
-    struct Item(#[serde(deserialize_with = "text")] Text);
+    from.deserialize_any(List)
+}
 
-    Ok(match Option::deserialize(from)? {
-        None => Vec::new(),
-        Some(Shape::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
-        Some(Shape::One(one)) => vec![one.into()],
-        Some(Shape::Other(_)) => {
-            note_unreadable::<()>();
-            Vec::new()
+struct List;
+
+impl<'de> Visitor<'de> for List {
+    type Value = Vec<Box<str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Said(item)) = seq.next_element()? {
+            list.extend(item.map(Into::into));
         }
-    })
+        Ok(list)
+    }
+    fn visit_str<E>(self, one: &str) -> Result<Self::Value, E> {
+        Ok(vec![one.into()])
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(note_unreadable().unwrap_or_default())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(note_unreadable().unwrap_or_default())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(note_unreadable().unwrap_or_default())
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(note_unreadable().unwrap_or_default())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(note_unreadable().unwrap_or_default())
+    }
 }
 
 /// The first text that has something in it.

@@ -1,9 +1,11 @@
 //! The upstream's routes for contacts, and how their answers become [`Contact`]s: one normaliser a route.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::model::{Contact, Part, Parts};
-use super::wire::{Given, Wire, joined};
+use super::wire::{Given, Names, Wire, joined};
 use crate::upstream::wire::{self, Text};
 use crate::upstream::{Account, Error, Route};
 
@@ -32,25 +34,21 @@ pub const DUPLICATE: Route = Route::read_contacts("GET /contacts/search/duplicat
 /// The body of [`ONE`]. `None`: the upstream says that there is no such contact.
 pub fn one(account: &Account, body: &[u8]) -> Result<Option<Contact>, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(deserialize_with = "wire::nullable")]
-        contact: Option<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::nullable")]
+        contact: Option<Wire<'a>>,
     }
-    let envelope: Envelope = wire::decode(ONE.template, body)?;
-    let Some(wire) = envelope.contact else {
+    let envelope: Envelope<'_> = wire::decode(ONE.template, body)?;
+    let Some(mut wire) = envelope.contact else {
         return Ok(None);
     };
-    let name = wire.name.clone().flatten();
-    let first = wire::first_of([wire.first_name.clone().flatten(), wire.first_name_raw.clone().flatten()]);
-    let last = wire::first_of([wire.last_name.clone().flatten(), wire.last_name_raw.clone().flatten()]);
-    let spoken = wire.contact_name.clone();
-    let mut contact =
-        wire.into_contact(account).ok_or_else(|| Error::bad_response(ONE.template, "a contact without an id"))?;
-    contact.name = wire::first_of([name, joined(&first, &last), spoken]);
-    contact.first_name = first;
-    contact.last_name = last;
-    contact.known = Parts::ALL;
-    Ok(Some(contact))
+    let first = wire::first_of([wire.take(Part::FirstName).flatten(), wire.first_name_raw.take().flatten()]);
+    let last = wire::first_of([wire.take(Part::LastName).flatten(), wire.last_name_raw.take().flatten()]);
+    let name = [wire.take(Part::Name).flatten(), joined(&first, &last), wire.contact_name.take()];
+    let names = Names { whole: Some(wire::first_of(name)), first: Some(first), last: Some(last) };
+    let contact = wire.into_contact(names, account);
+    let contact = contact.ok_or_else(|| Error::bad_response(ONE.template, "a contact without an id"))?;
+    Ok(Some(Contact { known: Parts::ALL, ..contact }))
 }
 
 /// What a write of a contact is answered with.
@@ -67,52 +65,33 @@ pub struct Written {
 /// The body of [`CREATE`], [`UPDATE`] or [`UPSERT`].
 pub fn written(route: Route, account: &Account, body: &[u8]) -> Result<Written, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(default)]
-        contact: Option<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, default)]
+        contact: Option<Wire<'a>>,
         #[serde(default, deserialize_with = "wire::flag")]
         new: Option<bool>,
         #[serde(flatten)]
         success: wire::Success,
     }
-    let Envelope { contact, new, success } = wire::decode(route.template, body)?;
+    let Envelope::<'_> { contact, new, success } = wire::decode(route.template, body)?;
     let contact = contact.and_then(|mut wire| {
-        let given = wire.given();
-        let whole = wire::first_of([wire.name.take().flatten()]);
-        let (first, last) = (wire.first_name.take(), wire.last_name.take());
-        let name = match (whole, &first, &last) {
+        let whole = wire::first_of([wire.take(Part::Name).flatten()]);
+        let (first, last) = (wire.take(Part::FirstName), wire.take(Part::LastName));
+        let whole = match (whole, &first, &last) {
             (Some(name), ..) => Some(Some(name)),
             (None, Some(first), Some(last)) => Some(joined(first, last)),
             _ => None,
         };
-        let names =
-            [(Part::Name, name.is_some()), (Part::FirstName, first.is_some()), (Part::LastName, last.is_some())];
-        let names: Parts = names.into_iter().filter(|(_, known)| *known).map(|(part, _)| part).collect();
-        let contact = wire.into_contact(account)?;
-        let (name, first_name, last_name) = (name.flatten(), first.flatten(), last.flatten());
-        Some(Contact { known: given.or(names), name, first_name, last_name, ..contact })
+        wire.into_contact(Names { whole, first, last }, account)
     });
     Ok(Written { contact, new, refused: success.is_denied() })
 }
 
 /// The parts of a contact that a body clears.
 pub fn cleared(body: &serde_json::Map<String, serde_json::Value>) -> Parts {
-    let keys = [
-        ("email", Part::Email),
-        ("phone", Part::Phone),
-        ("website", Part::Website),
-        ("source", Part::Source),
-        ("timezone", Part::Timezone),
-        ("address1", Part::Line1),
-        ("city", Part::City),
-        ("state", Part::State),
-        ("postalCode", Part::PostalCode),
-        ("country", Part::Country),
-        ("dateOfBirth", Part::DateOfBirth),
-        ("assignedTo", Part::AssignedTo),
-    ];
-    let is_cleared = |key: &str| body.get(key).is_some_and(|value| value.is_null() || value == "");
-    keys.into_iter().filter(|(key, _)| is_cleared(key)).map(|(_, part)| part).collect()
+    let is_cleared = |value: &serde_json::Value| value.is_null() || value == "";
+    let cleared = body.iter().filter(|(_, value)| is_cleared(value)).filter_map(|(key, _)| Part::of_text(key));
+    cleared.filter(|part| !Part::NAMES.contains(part)).collect()
 }
 
 /// One page of a list.
@@ -139,9 +118,9 @@ pub struct ListedRow {
 /// it has no value for it. A key that none of them has is not known, and can be had from [`ONE`].
 pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Error> {
     #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(deserialize_with = "wire::list")]
-        contacts: Vec<Wire>,
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::list")]
+        contacts: Vec<Wire<'a>>,
         #[serde(default)]
         meta: Option<Meta>,
     }
@@ -155,12 +134,12 @@ pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Er
         #[serde(deserialize_with = "wire::text")]
         start_after_id: Text,
     }
-    let Envelope { contacts, meta } = wire::decode(route.template, body)?;
+    let Envelope::<'_> { contacts, meta } = wire::decode(route.template, body)?;
     let meta = meta.unwrap_or_default();
     let told = contacts.iter().fold(Parts::NONE, |told, wire| told.or(wire.given()));
     let spelled = Spelled {
-        first: contacts.iter().any(|c| c.first_name.is_some() || c.first_name_raw.is_some()),
-        last: contacts.iter().any(|c| c.last_name.is_some() || c.last_name_raw.is_some()),
+        first: contacts.iter().any(|c| c.has(Part::FirstName) || c.first_name_raw.is_some()),
+        last: contacts.iter().any(|c| c.has(Part::LastName) || c.last_name_raw.is_some()),
     };
     let rows = contacts.into_iter().map(|wire| row(wire, told, &spelled, account));
     let mut rows =
@@ -177,12 +156,12 @@ struct Spelled {
     last: bool,
 }
 
-fn row(mut wire: Wire, told: Parts, spelled: &Spelled, account: &Account) -> Option<ListedRow> {
-    let first = row_name(wire.first_name_raw.take(), wire.first_name.take(), spelled.first);
-    let last = row_name(wire.last_name_raw.take(), wire.last_name.take(), spelled.last);
-    let whole = wire::first_of([wire.name.take().flatten()]);
+fn row(mut wire: Wire<'_>, told: Parts, spelled: &Spelled, account: &Account) -> Option<ListedRow> {
+    let first = row_name(wire.first_name_raw.take(), wire.take(Part::FirstName), spelled.first);
+    let last = row_name(wire.last_name_raw.take(), wire.take(Part::LastName), spelled.last);
+    let whole = wire::first_of([wire.take(Part::Name).flatten()]);
     let spoken = wire::first_of([wire.contact_name.take()]);
-    let name = match (whole, &first, &last) {
+    let whole = match (whole, &first, &last) {
         (Some(name), ..) => Some(Some(name)),
         (None, Some(first), Some(last)) if first.is_some() || last.is_some() => Some(joined(first, last)),
         // Without its parts, `contactName` is all there is; its casing may be the index's and not the contact's.
@@ -192,22 +171,14 @@ fn row(mut wire: Wire, told: Parts, spelled: &Spelled, account: &Account) -> Opt
         },
     };
     let cursor = wire.start_after.take();
-    let own = wire.given();
-    let mut contact = wire.into_contact(account)?;
-    let names = [(Part::Name, name.is_some()), (Part::FirstName, first.is_some()), (Part::LastName, last.is_some())];
-    let names = names.into_iter().filter(|(_, known)| *known).map(|(part, _)| part);
-    let names: Parts = names.collect();
-    let said = own.or(names);
-    contact.known = told.or(names);
-    contact.name = name.flatten();
-    contact.first_name = first.flatten();
-    contact.last_name = last.flatten();
-    let created = contact.date_created.map(|moment| (moment.as_millisecond(), contact.id.clone()));
-    Some(ListedRow { cursor: cursor.or(created), said, contact })
+    let contact = wire.into_contact(Names { whole, first, last }, account)?;
+    let said = contact.known;
+    let created = contact.date_created.map(|moment| (moment.as_millisecond(), contact.id().into()));
+    Some(ListedRow { cursor: cursor.or(created), said, contact: Contact { known: told.or(said), ..contact } })
 }
 
-/// A name as a row tells it; `None` when it does not, or only in lower case.
-fn row_name(raw: Given, plain: Given, spelled: bool) -> Option<Text> {
+/// A name as a row tells it; not known when it does not, or only in lower case.
+fn row_name<'a>(raw: Given<Cow<'a, str>>, plain: Given<Cow<'a, str>>, spelled: bool) -> Given<Cow<'a, str>> {
     if let Some(raw) = wire::first_of([raw.flatten()]) {
         return Some(Some(raw));
     }
@@ -242,7 +213,7 @@ mod tests {
         let rows = rows(r#"{"contacts":[{"id":"a","website":"w"},{"id":"b"}]}"#);
         assert!(rows.iter().all(|c| c.known.contains(Parts::NONE.with(Part::Website))));
         assert!(rows.iter().all(|c| !c.known.contains(Parts::NONE.with(Part::Timezone))));
-        assert_eq!(rows[1].website, None);
+        assert_eq!(rows[1].text(Part::Website), None);
     }
 
     #[test]
@@ -250,7 +221,7 @@ mod tests {
         let name = |json: &str| {
             let contact = rows(&format!(r#"{{"contacts":[{{"id":"a",{json}}}]}}"#)).remove(0);
             let known = contact.known.contains(Parts::NONE.with(Part::Name));
-            known.then_some(contact.name.map(String::from))
+            known.then(|| contact.text(Part::Name).map(String::from))
         };
         let known = |text: &str| Some(Some(text.to_owned()));
         assert_eq!(

@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
         self.total = self.total.or(page.total);
         let before = self.rows.len();
         let next = page.rows.last().and_then(|row| row.after.clone());
-        let rows: Vec<&Row> = page.rows.iter().filter(|row| self.ids.insert(row.contact.id.clone())).collect();
+        let rows: Vec<&Row> = page.rows.iter().filter(|row| self.ids.insert(row.contact.id().into())).collect();
         let seen = rows.len();
         let rows = join_all(rows.into_iter().map(|row| self.as_it_is(row))).await;
         self.rows.extend(rows.into_iter().flatten());
@@ -191,7 +191,7 @@ impl<'a> Walk<'a> {
     /// The row as it is, or, where it lags behind a change, with the contact from elsewhere. `None`: the contact was
     /// deleted meanwhile.
     async fn as_it_is(&self, row: &Row) -> Option<Row> {
-        let id = contact_id(&row.contact.id).ok().filter(|_| row.is_behind);
+        let id = contact_id(row.contact.id()).ok().filter(|_| row.is_behind);
         let Some(id) = id else { return Some(row.clone()) };
         match self.request.load(ContactById::new(self.request.account().clone(), id)).await {
             Ok(Some(contact)) => Some(Row { contact, ..row.clone() }),

@@ -56,7 +56,7 @@ impl Question for ContactById {
         let Some(body) = session.get(Call::to(api::ONE, &[&self.id])).await? else {
             return Ok(None);
         };
-        let here = |contact: &Contact| session.account().shows(&contact.location_id);
+        let here = |contact: &Contact| session.account().shows(contact.location_id());
         let contact = api::one(session.account(), &body)?.filter(here);
         Ok(contact.map(|contact| (contact, size_of::<Contact>() + body.len())))
     }
@@ -192,7 +192,7 @@ impl Question for PageOf {
         let view = &self.account.view;
         tell(view.tag(Kind::Page, self.list.sort()));
         for row in page.map_or(&[][..], |page| &page.rows) {
-            tell(view.tag(Kind::Contact, &row.contact.id));
+            tell(view.tag(Kind::Contact, row.contact.id()));
         }
     }
 
@@ -206,15 +206,14 @@ impl Question for PageOf {
         let behind = session.reads_behind();
         for (number, row) in listed.rows.into_iter().enumerate() {
             let after = self.position_after(number, row.cursor);
-            if behind && session.is_row_behind(&row.contact.id) {
-                let Contact { id, location_id, .. } = row.contact;
-                let contact = Arc::new(Contact { id, location_id, ..Contact::default() });
+            if behind && session.is_row_behind(row.contact.id()) {
+                let contact = Arc::new(Contact::bare(row.contact.id(), row.contact.location_id()));
                 rows.push(Row { contact, after, is_behind: true });
                 continue;
             }
             let contact = Arc::new(row.contact);
             // A row whose id cannot be asked for is still a row.
-            if let Ok(id) = Id::of_contact(&contact.id) {
+            if let Ok(id) = Id::of_contact(contact.id()) {
                 let needs = row.said;
                 // What the neighbours let conclude is for this list alone.
                 let told = match contact.known == needs {

@@ -45,7 +45,7 @@ impl Contact {
     }
 
     fn id(&self) -> Result<Id, Error> {
-        contact_id(&self.seen.id)
+        contact_id(self.seen.id())
     }
 
     /// The contact with these parts: as it is, or loaded by its id when what is known does not tell them.
@@ -73,13 +73,8 @@ impl Contact {
         }
     }
 
-    async fn text(
-        &self,
-        ctx: &Context<'_>,
-        part: Part,
-        pick: impl FnOnce(&model::Contact) -> &Option<Box<str>>,
-    ) -> Option<Result<String, Error>> {
-        self.part(ctx, part, |contact| pick(contact).as_deref().map(str::to_owned)).await
+    async fn text(&self, ctx: &Context<'_>, part: Part) -> Option<Result<String, Error>> {
+        self.part(ctx, part, |contact| contact.text(part).map(str::to_owned)).await
     }
 }
 
@@ -117,63 +112,63 @@ impl Contact {
     /// The contact's id upstream.
     #[graphql(name = "id")]
     async fn graphql_id(&self) -> ID {
-        ID::from(&*self.seen.id)
+        ID::from(self.seen.id())
     }
 
     /// The location that the contact belongs to.
     async fn location_id(&self) -> ID {
-        ID::from(&*self.seen.location_id)
+        ID::from(self.seen.location_id())
     }
 
     /// The full name; first and last name where the upstream has no full one.
     async fn name(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Name, |c| &c.name).await
+        self.text(ctx, Part::Name).await
     }
 
     /// The first name.
     async fn first_name(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::FirstName, |c| &c.first_name).await
+        self.text(ctx, Part::FirstName).await
     }
 
     /// The last name.
     async fn last_name(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::LastName, |c| &c.last_name).await
+        self.text(ctx, Part::LastName).await
     }
 
     /// The mail address.
     async fn email(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Email, |c| &c.email).await
+        self.text(ctx, Part::Email).await
     }
 
     /// The phone number, E.164 as a rule.
     async fn phone(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Phone, |c| &c.phone).await
+        self.text(ctx, Part::Phone).await
     }
 
     /// The company's name, as free text; a linked business is `businessId`.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Company, |c| &c.company).await
+        self.text(ctx, Part::Company).await
     }
 
     /// The website.
     async fn website(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Website, |c| &c.website).await
+        self.text(ctx, Part::Website).await
     }
 
     /// What the contact is to the location, for example `lead` or `customer`.
     #[graphql(name = "type")]
     async fn kind(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Type, |c| &c.kind).await
+        self.text(ctx, Part::Type).await
     }
 
     /// Where the contact came from.
     async fn source(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Source, |c| &c.source).await
+        self.text(ctx, Part::Source).await
     }
 
     /// The time zone, as an IANA name.
     async fn timezone(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::Timezone, |c| &c.timezone).await
+        self.text(ctx, Part::Timezone).await
     }
 
     /// The tags.
@@ -195,17 +190,17 @@ impl Contact {
 
     /// The date of birth, as the upstream has it.
     async fn date_of_birth(&self, ctx: &Context<'_>) -> Option<Result<String, Error>> {
-        self.text(ctx, Part::DateOfBirth, |c| &c.date_of_birth).await
+        self.text(ctx, Part::DateOfBirth).await
     }
 
     /// Id of the user whom the contact is assigned to.
     async fn assigned_to(&self, ctx: &Context<'_>) -> Option<Result<ID, Error>> {
-        self.part(ctx, Part::AssignedTo, |c| c.assigned_to.as_deref().map(ID::from)).await
+        self.part(ctx, Part::AssignedTo, |c| c.text(Part::AssignedTo).map(ID::from)).await
     }
 
     /// Id of the business that the contact is linked to.
     async fn business_id(&self, ctx: &Context<'_>) -> Option<Result<ID, Error>> {
-        self.part(ctx, Part::BusinessId, |c| c.business_id.as_deref().map(ID::from)).await
+        self.part(ctx, Part::BusinessId, |c| c.text(Part::BusinessId).map(ID::from)).await
     }
 
     /// The custom fields that have a value.

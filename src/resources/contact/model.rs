@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::upstream::wire::Text;
+use crate::resources::texts::Texts;
 
 /// The parts of a contact that some upstream route does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Part {
+    // The texts, in the order in which a contact holds them.
     Name,
     FirstName,
     LastName,
@@ -18,8 +19,6 @@ pub enum Part {
     Type,
     Source,
     Timezone,
-    Tags,
-    Dnd,
     Line1,
     City,
     State,
@@ -28,9 +27,64 @@ pub enum Part {
     DateOfBirth,
     AssignedTo,
     BusinessId,
+    // What is no text.
+    Tags,
+    Dnd,
     CustomFields,
     DateCreated,
     DateUpdated,
+}
+
+impl Part {
+    /// The parts that are texts.
+    pub const TEXTS: [Self; 18] = [
+        Self::Name,
+        Self::FirstName,
+        Self::LastName,
+        Self::Email,
+        Self::Phone,
+        Self::Company,
+        Self::Website,
+        Self::Type,
+        Self::Source,
+        Self::Timezone,
+        Self::Line1,
+        Self::City,
+        Self::State,
+        Self::PostalCode,
+        Self::Country,
+        Self::DateOfBirth,
+        Self::AssignedTo,
+        Self::BusinessId,
+    ];
+
+    /// The parts that every route spells in its own way.
+    pub const NAMES: [Self; 3] = [Self::Name, Self::FirstName, Self::LastName];
+
+    /// The part that is a text and has this key upstream, where it is read and where it is written.
+    pub fn of_text(key: &str) -> Option<Self> {
+        Some(match key {
+            "name" => Self::Name,
+            "firstName" => Self::FirstName,
+            "lastName" => Self::LastName,
+            "email" => Self::Email,
+            "phone" => Self::Phone,
+            "companyName" => Self::Company,
+            "website" => Self::Website,
+            "type" => Self::Type,
+            "source" => Self::Source,
+            "timezone" => Self::Timezone,
+            "address1" => Self::Line1,
+            "city" => Self::City,
+            "state" => Self::State,
+            "postalCode" => Self::PostalCode,
+            "country" => Self::Country,
+            "dateOfBirth" => Self::DateOfBirth,
+            "assignedTo" => Self::AssignedTo,
+            "businessId" => Self::BusinessId,
+            _ => return None,
+        })
+    }
 }
 
 /// A set of parts.
@@ -68,46 +122,69 @@ impl FromIterator<Part> for Parts {
 }
 
 /// A contact, or as much of it as one route told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Contact {
     /// What is known of it. A part that is known and absent has no value upstream.
     pub known: Parts,
-    pub id: Box<str>,
-    pub location_id: Box<str>,
-    pub name: Text,
-    pub first_name: Text,
-    pub last_name: Text,
-    pub email: Text,
-    pub phone: Text,
-    pub company: Text,
-    pub website: Text,
-    pub kind: Text,
-    pub source: Text,
-    pub timezone: Text,
+    /// Its id, its location's, and the parts that are texts.
+    pub texts: Texts<{ Part::TEXTS.len() + 2 }>,
     pub tags: Box<[Box<str>]>,
     pub dnd: Option<bool>,
-    pub line1: Text,
-    pub city: Text,
-    pub state: Text,
-    pub postal_code: Text,
-    pub country: Text,
-    pub date_of_birth: Text,
-    pub assigned_to: Text,
-    pub business_id: Text,
     pub custom_fields: Box<[CustomField]>,
     pub date_created: Option<Timestamp>,
     pub date_updated: Option<Timestamp>,
 }
 
 impl Contact {
+    /// A contact with these texts, of which nothing else is known.
+    pub fn new<'a>(id: &'a str, location_id: &'a str, text: impl Fn(Part) -> Option<&'a str>) -> Self {
+        let texts = std::array::from_fn(|number| match number {
+            0 => Some(id),
+            1 => Some(location_id),
+            _ => text(Part::TEXTS[number - 2]),
+        });
+        Self {
+            known: Parts::NONE,
+            texts: Texts::new(texts),
+            tags: Box::default(),
+            dnd: None,
+            custom_fields: Box::default(),
+            date_created: None,
+            date_updated: None,
+        }
+    }
+
+    /// A contact of which nothing is known but its id.
+    pub fn bare(id: &str, location_id: &str) -> Self {
+        Self::new(id, location_id, |_| None)
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        self.texts.get(0).unwrap_or_default()
+    }
+
+    /// Its location.
+    pub fn location_id(&self) -> &str {
+        self.texts.get(1).unwrap_or_default()
+    }
+
+    /// Its full name.
+    pub fn name(&self) -> Option<&str> {
+        self.text(Part::Name)
+    }
+
+    /// A part that is a text; `None` for another one.
+    pub fn text(&self, part: Part) -> Option<&str> {
+        let number = part as usize;
+        (number < Part::TEXTS.len()).then(|| self.texts.get(number + 2)).flatten()
+    }
+
     /// About how many bytes its values take beside itself.
     pub fn bytes(&self) -> usize {
-        let texts = [&self.name, &self.first_name, &self.last_name, &self.email, &self.phone, &self.company];
-        let more = [&self.website, &self.source, &self.timezone, &self.line1, &self.city, &self.date_of_birth];
-        let text: usize = texts.into_iter().chain(more).flatten().map(|text| text.len()).sum();
         let tags: usize = self.tags.iter().map(|tag| tag.len() + size_of::<Box<str>>()).sum();
         let field = |field: &CustomField| field.id.len() + field.value.to_string().len() + size_of::<CustomField>();
-        self.id.len() + self.location_id.len() + text + tags + self.custom_fields.iter().map(field).sum::<usize>()
+        self.texts.bytes() + tags + self.custom_fields.iter().map(field).sum::<usize>()
     }
 }
 
@@ -116,4 +193,22 @@ impl Contact {
 pub struct CustomField {
     pub id: Box<str>,
     pub value: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_text_is_found_by_its_part_and_nothing_else_is_a_text() {
+        for (number, part) in Part::TEXTS.into_iter().enumerate() {
+            assert_eq!(part as usize, number);
+        }
+        let contact = Contact::new("id", "location", |part| (part == Part::Email).then_some("a@b.c"));
+        assert_eq!((contact.id(), contact.location_id()), ("id", "location"));
+        let held = Part::TEXTS.map(|part| contact.text(part));
+        assert_eq!(held.iter().flatten().count(), 1);
+        assert_eq!(contact.text(Part::Email), Some("a@b.c"));
+        assert_eq!(contact.text(Part::Tags), None);
+    }
 }

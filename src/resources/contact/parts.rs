@@ -35,13 +35,13 @@ impl Address {
     }
 
     pub fn of(contact: &model::Contact) -> Self {
-        let text = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let text = |part| contact.text(part).map(str::to_owned);
         Self {
-            line1: text(&contact.line1),
-            city: text(&contact.city),
-            state: text(&contact.state),
-            postal_code: text(&contact.postal_code),
-            country: text(&contact.country),
+            line1: text(Part::Line1),
+            city: text(Part::City),
+            state: text(Part::State),
+            postal_code: text(Part::PostalCode),
+            country: text(Part::Country),
         }
     }
 }

@@ -1,156 +1,153 @@
 //! A contact as the upstream writes it down, in whichever route: every key is looked for, none has to be there.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::model::{Contact, CustomField, Part, Parts};
 use crate::upstream::Account;
-use crate::upstream::wire::{self, Text};
+use crate::upstream::wire::{self, Flag, Said, Spoken, Strings};
 
-/// A text of which it matters whether the answer had its key at all.
-pub(super) type Given = Option<Text>;
+/// A value of which it matters whether the answer had its key at all.
+pub(super) type Given<T> = Option<Option<T>>;
 
-/// Every key of a contact that any route was seen to send and that the schema shows.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Wire {
-    #[serde(deserialize_with = "wire::text")]
-    id: Text,
-    #[serde(rename = "_id", deserialize_with = "wire::text")]
-    underscore_id: Text,
-    #[serde(deserialize_with = "wire::text")]
-    location_id: Text,
-    #[serde(deserialize_with = "wire::given_text")]
-    pub name: Given,
-    #[serde(deserialize_with = "wire::text")]
-    pub contact_name: Text,
-    #[serde(deserialize_with = "wire::given_text")]
-    pub first_name: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    pub last_name: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    pub first_name_raw: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    pub last_name_raw: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    email: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    phone: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    company_name: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    website: Given,
-    #[serde(rename = "type", deserialize_with = "wire::given_text")]
-    kind: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    source: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    timezone: Given,
-    #[serde(deserialize_with = "given_tags")]
+/// What any route was seen to tell of a contact and the schema shows.
+#[derive(Default)]
+pub(super) struct Wire<'a> {
+    /// The texts, each under the number of its part.
+    texts: [Given<Cow<'a, str>>; Part::TEXTS.len()],
+    id: Spoken<'a>,
+    underscore_id: Spoken<'a>,
+    location_id: Spoken<'a>,
+    pub contact_name: Spoken<'a>,
+    pub first_name_raw: Given<Cow<'a, str>>,
+    pub last_name_raw: Given<Cow<'a, str>>,
     tags: Option<Vec<Box<str>>>,
-    #[serde(deserialize_with = "wire::given_flag")]
-    dnd: Option<Option<bool>>,
-    #[serde(deserialize_with = "wire::given_text")]
-    address1: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    city: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    state: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    postal_code: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    country: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    date_of_birth: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    assigned_to: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    business_id: Given,
-    #[serde(deserialize_with = "given_value")]
+    dnd: Given<bool>,
     custom_fields: Option<Value>,
-    #[serde(deserialize_with = "wire::given_text")]
-    date_added: Given,
-    #[serde(deserialize_with = "wire::given_text")]
-    date_updated: Given,
+    date_added: Given<Cow<'a, str>>,
+    date_updated: Given<Cow<'a, str>>,
     /// The cursor of a row of the location's list: milliseconds and id.
-    #[serde(deserialize_with = "row_cursor")]
     pub start_after: Option<(i64, Box<str>)>,
 }
 
-fn given_tags<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<Box<str>>>, D::Error> {
-    wire::texts(from).map(Some)
+impl<'de: 'a, 'a> Deserialize<'de> for Wire<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Keys)
+    }
 }
 
-fn given_value<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
+struct Keys;
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Wire<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a contact")
+    }
+
+    /// Of a key that is there twice, the last counts, as in most readers of JSON.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Wire<'de>, A::Error> {
+        let mut wire = Wire::default();
+        while let Some(Said(key)) = map.next_key()? {
+            let key = key.unwrap_or_default();
+            if let Some(part) = Part::of_text(&key) {
+                wire.texts[part as usize] = Some(map.next_value::<Said<'_>>()?.0);
+                continue;
+            }
+            match &*key {
+                "id" => wire.id = map.next_value::<Said<'_>>()?.0,
+                "_id" => wire.underscore_id = map.next_value::<Said<'_>>()?.0,
+                "locationId" => wire.location_id = map.next_value::<Said<'_>>()?.0,
+                "contactName" => wire.contact_name = map.next_value::<Said<'_>>()?.0,
+                "firstNameRaw" => wire.first_name_raw = Some(map.next_value::<Said<'_>>()?.0),
+                "lastNameRaw" => wire.last_name_raw = Some(map.next_value::<Said<'_>>()?.0),
+                "tags" => wire.tags = Some(map.next_value::<Strings>()?.0),
+                "dnd" => wire.dnd = Some(map.next_value::<Flag>()?.0),
+                "customFields" => wire.custom_fields = Some(map.next_value()?),
+                "dateAdded" => wire.date_added = Some(map.next_value::<Said<'_>>()?.0),
+                "dateUpdated" => wire.date_updated = Some(map.next_value::<Said<'_>>()?.0),
+                "startAfter" => wire.start_after = row_cursor(&map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(wire)
+    }
 }
 
-fn row_cursor<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<(i64, Box<str>)>, D::Error> {
-    let value = Value::deserialize(from)?;
-    Ok(match value.as_array().map(Vec::as_slice) {
+fn row_cursor(value: &Value) -> Option<(i64, Box<str>)> {
+    match value.as_array().map(Vec::as_slice) {
         Some([ms, id]) => ms.as_i64().zip(id.as_str().map(Into::into)),
         _ => None,
-    })
+    }
 }
 
-impl Wire {
-    /// The parts whose keys the answer had.
+/// The names of a contact, which every route spells in its own way; each is known or not.
+pub(super) struct Names<'a> {
+    pub whole: Given<Cow<'a, str>>,
+    pub first: Given<Cow<'a, str>>,
+    pub last: Given<Cow<'a, str>>,
+}
+
+impl<'a> Wire<'a> {
+    /// Takes a text out.
+    pub fn take(&mut self, part: Part) -> Given<Cow<'a, str>> {
+        self.texts[part as usize].take()
+    }
+
+    /// Whether a text's key was there.
+    pub fn has(&self, part: Part) -> bool {
+        self.texts[part as usize].is_some()
+    }
+
+    /// The parts whose keys the answer had. Of names it says nothing: see [`Names`].
     pub fn given(&self) -> Parts {
-        let keys = [
-            (Part::Email, self.email.is_some()),
-            (Part::Phone, self.phone.is_some()),
-            (Part::Company, self.company_name.is_some()),
-            (Part::Website, self.website.is_some()),
-            (Part::Type, self.kind.is_some()),
-            (Part::Source, self.source.is_some()),
-            (Part::Timezone, self.timezone.is_some()),
+        let texts = Part::TEXTS.into_iter().filter(|part| !Part::NAMES.contains(part));
+        let texts = texts.map(|part| (part, self.has(part)));
+        let others = [
             (Part::Tags, self.tags.is_some()),
             (Part::Dnd, self.dnd.is_some()),
-            (Part::Line1, self.address1.is_some()),
-            (Part::City, self.city.is_some()),
-            (Part::State, self.state.is_some()),
-            (Part::PostalCode, self.postal_code.is_some()),
-            (Part::Country, self.country.is_some()),
-            (Part::DateOfBirth, self.date_of_birth.is_some()),
-            (Part::AssignedTo, self.assigned_to.is_some()),
-            (Part::BusinessId, self.business_id.is_some()),
             (Part::CustomFields, self.custom_fields.is_some()),
             (Part::DateCreated, self.date_added.is_some()),
             (Part::DateUpdated, self.date_updated.is_some()),
         ];
-        keys.into_iter().filter(|(_, given)| *given).map(|(part, _)| part).collect()
+        texts.chain(others).filter(|(_, given)| *given).map(|(part, _)| part).collect()
     }
 
-    /// Everything but the names, which every route spells in its own way.
-    pub fn into_contact(self, account: &Account) -> Option<Contact> {
-        let moment = |text: Given| wire::moment(text.flatten().as_deref(), &account.timezone);
+    /// The contact, of which is known what the answer had a key for; `None` without an id.
+    pub fn into_contact(mut self, names: Names<'_>, account: &Account) -> Option<Contact> {
+        let known = [
+            (Part::Name, names.whole.is_some()),
+            (Part::FirstName, names.first.is_some()),
+            (Part::LastName, names.last.is_some()),
+        ];
+        let known: Parts = known.into_iter().filter(|(_, known)| *known).map(|(part, _)| part).collect();
+        let known = known.or(self.given());
+        let id = wire::first_of([self.id.take(), self.underscore_id.take()])?;
+        let location = self.location_id.as_deref().unwrap_or(&account.location);
+        let contact = Contact::new(&id, location, |part| {
+            let given = match part {
+                Part::Name => &names.whole,
+                Part::FirstName => &names.first,
+                Part::LastName => &names.last,
+                part => &self.texts[part as usize],
+            };
+            given.as_ref()?.as_deref()
+        });
+        let moment = |text: &Given<Cow<'_, str>>| wire::moment(text.as_ref()?.as_deref(), &account.timezone);
         Some(Contact {
-            known: Parts::NONE,
-            id: wire::first_of([self.id, self.underscore_id])?,
-            location_id: self.location_id.unwrap_or_else(|| account.location.clone()),
-            name: None,
-            first_name: None,
-            last_name: None,
-            email: self.email.flatten(),
-            phone: self.phone.flatten(),
-            company: self.company_name.flatten(),
-            website: self.website.flatten(),
-            kind: self.kind.flatten(),
-            source: self.source.flatten(),
-            timezone: self.timezone.flatten(),
+            known,
             tags: self.tags.unwrap_or_default().into(),
             dnd: self.dnd.flatten(),
-            line1: self.address1.flatten(),
-            city: self.city.flatten(),
-            state: self.state.flatten(),
-            postal_code: self.postal_code.flatten(),
-            country: self.country.flatten(),
-            date_of_birth: self.date_of_birth.flatten(),
-            assigned_to: self.assigned_to.flatten(),
-            business_id: self.business_id.flatten(),
             custom_fields: custom_fields(self.custom_fields),
-            date_created: moment(self.date_added),
-            date_updated: moment(self.date_updated),
+            date_created: moment(&self.date_added),
+            date_updated: moment(&self.date_updated),
+            ..contact
         })
     }
 }
@@ -170,7 +167,9 @@ fn custom_fields(given: Option<Value>) -> Box<[CustomField]> {
 }
 
 /// A full name from its parts.
-pub(super) fn joined(first: &Text, last: &Text) -> Text {
-    let names: Vec<&str> = [first, last].into_iter().flatten().map(|name| &**name).collect();
-    (!names.is_empty()).then(|| names.join(" ").into())
+pub(super) fn joined<'a>(first: &Spoken<'a>, last: &Spoken<'a>) -> Spoken<'a> {
+    match (first, last) {
+        (Some(first), Some(last)) => Some(format!("{first} {last}").into()),
+        (first, last) => first.clone().or_else(|| last.clone()),
+    }
 }

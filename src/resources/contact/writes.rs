@@ -38,11 +38,11 @@ impl Write for Create {
     }
 
     fn behind<'a>(&'a self, done: Option<&'a Contact>) -> Behind<'a> {
-        done.map_or(Behind::Lists, |contact| Behind::Row(&contact.id))
+        done.map_or(Behind::Lists, |contact| Behind::Row(contact.id()))
     }
 
     fn touched(&self, done: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
-        let changed = done.map_or(Changed::SomeContact, |contact| Changed::ContactCame(&contact.id));
+        let changed = done.map_or(Changed::SomeContact, |contact| Changed::ContactCame(contact.id()));
         changed.tell(&self.account.view, tell);
     }
 
@@ -62,7 +62,7 @@ impl Write for Create {
         if error.is_unclear() && is_as_sent(&found, &self.body) {
             return Some(found);
         }
-        error.existing = Some(found.id);
+        error.existing = Some(found.id().into());
         None
     }
 }
@@ -147,11 +147,11 @@ impl Write for Upsert {
     }
 
     fn behind<'a>(&'a self, done: Option<&'a Upserted>) -> Behind<'a> {
-        done.map_or(Behind::Lists, |done| Behind::Row(&done.contact.id))
+        done.map_or(Behind::Lists, |done| Behind::Row(done.contact.id()))
     }
 
     fn touched(&self, done: Option<&Upserted>, tell: &mut dyn FnMut(Tag<'_>)) {
-        let changed = done.map_or(Changed::SomeContact, |done| Changed::ContactCame(&done.contact.id));
+        let changed = done.map_or(Changed::SomeContact, |done| Changed::ContactCame(done.contact.id()));
         changed.tell(&self.account.view, tell);
     }
 
@@ -162,8 +162,8 @@ impl Write for Upsert {
     /// Whether it was created or updated cannot be told afterwards; which contact it is about can.
     async fn look(&self, upstream: &Upstream, error: &mut Error) -> Option<Upserted> {
         let found = find_same(upstream, &self.account, &self.body).await?;
-        Changed::ContactCame(&found.id).tell(&self.account.view, &mut |tag| upstream.forget(tag));
-        error.existing = Some(found.id);
+        Changed::ContactCame(found.id()).tell(&self.account.view, &mut |tag| upstream.forget(tag));
+        error.existing = Some(found.id().into());
         None
     }
 }
@@ -270,14 +270,14 @@ impl Write for EditTags {
 
 /// A contact of which nothing is known but its id.
 pub fn bare(account: &Account, id: &Id) -> Contact {
-    Contact { id: id.as_str().into(), location_id: account.location.clone(), ..Contact::default() }
+    Contact::bare(id.as_str(), &account.location)
 }
 
 /// As much of it as the answer told. A contact of another location, which a caller's own credential may be for, is not
 /// one that this location has.
 fn keep(account: &Arc<Account>, contact: &Contact, shelf: &mut Shelf<'_>) {
-    if let Ok(id) = Id::of_contact(&contact.id)
-        && contact.location_id == account.location
+    if let Ok(id) = Id::of_contact(contact.id())
+        && contact.location_id() == &*account.location
     {
         let bytes = size_of::<Contact>() + contact.bytes();
         shelf.put(ContactById::new(account.clone(), id), Some(Arc::new(contact.clone())), bytes);
@@ -299,7 +299,7 @@ async fn find_same(upstream: &Upstream, account: &Arc<Account>, sent: &Map<Strin
     };
     let body = upstream.get(account, call).await.ok().flatten()?;
     let contact = api::one(account, &body).ok().flatten()?;
-    Id::of_contact(&contact.id).is_ok().then_some(contact)
+    Id::of_contact(contact.id()).is_ok().then_some(contact)
 }
 
 /// Whether a contact has the values that were sent. What the upstream may spell in its own way is compared as it
@@ -307,27 +307,17 @@ async fn find_same(upstream: &Upstream, account: &Arc<Account>, sent: &Map<Strin
 fn is_as_sent(seen: &Contact, sent: &Map<String, Value>) -> bool {
     let letters = |text: &str| text.trim().to_lowercase();
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    let same = |seen: &Option<Box<str>>, value: &Value, read: &dyn Fn(&str) -> String| {
-        read(seen.as_deref().unwrap_or_default()) == read(value.as_str().unwrap_or_default())
+    let same = |seen: Option<&str>, value: &Value| {
+        let (seen, value) = (seen.unwrap_or_default(), value.as_str().unwrap_or_default());
+        letters(seen) == letters(value)
     };
     sent.iter().all(|(key, value)| match key.as_str() {
-        "name" => same(&seen.name, value, &letters),
-        "firstName" => same(&seen.first_name, value, &letters),
-        "lastName" => same(&seen.last_name, value, &letters),
-        "email" => same(&seen.email, value, &letters),
-        "phone" => same(&seen.phone, value, &digits) || digits(value.as_str().unwrap_or_default()).is_empty(),
-        "companyName" => same(&seen.company, value, &letters),
-        "website" => same(&seen.website, value, &letters),
-        "source" => same(&seen.source, value, &letters),
-        "timezone" => same(&seen.timezone, value, &letters),
-        "assignedTo" => same(&seen.assigned_to, value, &letters),
-        "address1" => same(&seen.line1, value, &letters),
-        "city" => same(&seen.city, value, &letters),
-        "state" => same(&seen.state, value, &letters),
-        "postalCode" => same(&seen.postal_code, value, &letters),
-        "country" => same(&seen.country, value, &letters),
+        "phone" => {
+            let sent = digits(value.as_str().unwrap_or_default());
+            sent.is_empty() || sent == digits(seen.text(Part::Phone).unwrap_or_default())
+        }
         // A date is kept in another form than it is sent in.
-        "dateOfBirth" => digits(seen.date_of_birth.as_deref().unwrap_or_default())
+        "dateOfBirth" => digits(seen.text(Part::DateOfBirth).unwrap_or_default())
             .starts_with(&digits(value.as_str().unwrap_or_default())),
         "dnd" => seen.dnd.unwrap_or_default() == value.as_bool().unwrap_or_default(),
         "tags" => value.as_array().is_none_or(|tags| {
@@ -342,6 +332,6 @@ fn is_as_sent(seen: &Contact, sent: &Map<String, Value>) -> bool {
                 held == sent || (sent == "" && held.is_null())
             })
         }),
-        _ => true,
+        key => Part::of_text(key).is_none_or(|part| same(seen.text(part), value)),
     })
 }
