@@ -12,7 +12,7 @@ use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::graph::Loaders;
+use crate::graph::DataLoader;
 use crate::metrics::{Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
@@ -22,7 +22,7 @@ use crate::upstream::{Account, Client, Policy, Ttls, Upstream, wire};
 pub struct App {
     accounts: Vec<Arc<Account>>,
     auth: Auth,
-    loaders: Loaders,
+    loader: DataLoader,
     upstream: Upstream,
     operations: Operations,
     clock: Clock,
@@ -71,7 +71,7 @@ impl App {
         Ok(Self {
             accounts,
             auth,
-            loaders: Loaders::new(upstream.clone()),
+            loader: DataLoader::new(upstream.clone()),
             upstream,
             operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
@@ -94,8 +94,8 @@ impl App {
     }
 
     /// The way to load things.
-    pub fn loaders(&self) -> Loaders {
-        self.loaders.clone()
+    pub fn loader(&self) -> DataLoader {
+        self.loader.clone()
     }
 
     /// The upstream with its cache.

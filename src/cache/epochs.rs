@@ -1,12 +1,12 @@
 //! What was forgotten when. A value is stale once something that it was made from was forgotten after its
 //! reading began, however long that reading took.
 
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Deref;
 use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ahash::RandomState;
 use bytemuck::allocation::zeroed_slice_box;
 
 use super::key::Tag;

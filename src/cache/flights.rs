@@ -9,6 +9,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use ahash::RandomState;
 use futures_util::FutureExt;
 use futures_util::future::Shared;
 use tokio::sync::oneshot;
@@ -52,7 +53,7 @@ struct Aloft<T: Clone> {
 }
 
 struct Board<K, T: Clone> {
-    aloft: HashMap<K, Aloft<T>>,
+    aloft: HashMap<K, Aloft<T>, RandomState>,
     next: u64,
 }
 
@@ -71,7 +72,7 @@ pub struct Flights<K, T: Clone> {
 
 impl<K, T: Clone> Default for Flights<K, T> {
     fn default() -> Self {
-        let board = Board { aloft: HashMap::new(), next: 0 };
+        let board = Board { aloft: HashMap::default(), next: 0 };
         Self { board: Arc::new(Mutex::new(board)) }
     }
 }

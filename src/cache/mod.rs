@@ -9,6 +9,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ahash::RandomState;
 use moka::Expiry;
 use moka::sync::Cache;
 
@@ -97,7 +98,7 @@ impl Expiry<EntityKey, Entry> for Lifetime {
 
 /// The values that are held.
 pub struct EntityCache {
-    entries: Cache<EntityKey, Entry>,
+    entries: Cache<EntityKey, Entry, RandomState>,
     epochs: Arc<Epochs>,
     clock: Clock,
 }
@@ -109,7 +110,7 @@ impl EntityCache {
             .max_capacity(bytes)
             .weigher(|_, entry: &Entry| entry.bytes)
             .expire_after(Lifetime { beyond })
-            .build();
+            .build_with_hasher(RandomState::new());
         Self { entries, epochs, clock }
     }
 

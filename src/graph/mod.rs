@@ -1,5 +1,6 @@
 //! What the GraphQL of every resource shares: errors, scalars, paging, the request at hand.
 
+pub mod dataloader;
 pub mod error;
 pub mod filter;
 pub mod forms;
@@ -11,9 +12,10 @@ pub mod scalars;
 pub mod scope;
 pub mod trail;
 
+pub use dataloader::DataLoader;
 pub use error::{Code, Error};
 pub use in_place::{AtHand, InPlace, Rows};
-pub use request::{Here, Loaders, Request};
+pub use request::{Here, Request};
 pub use scalars::{DateTime, Json};
 pub use scope::Scope;
 pub use trail::{Sources, Stale, Trail};

@@ -1,52 +1,17 @@
 //! What one GraphQL request carries along: for which location, until when, and the way to load things.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
-use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, QueryPathNode};
 use tokio::time::{Instant, timeout_at};
 
-use super::error::Error;
+use super::dataloader::DataLoader;
+use super::error::{Code, Error};
 use super::scope::Scope;
 use super::trail::Trail;
 use crate::caller::Caller;
-use crate::upstream::{Account, Asked, Look, Pending, Question, Upstream, Write};
-
-/// Gathers the keys that resolvers ask for at one moment, across fields and requests.
-///
-/// What a key gets is not its value but a share in the reading that brings it, so no key waits for another
-/// of its batch.
-pub struct Batch(Upstream);
-
-impl<Q: Question> Loader<Q> for Batch {
-    type Value = Asked<Q::Answer>;
-    type Error = Infallible;
-
-    async fn load(&self, keys: &[Q]) -> Result<HashMap<Q, Self::Value>, Infallible> {
-        let ask = |key: &Q| (key.clone(), self.0.ask(key));
-        Ok(keys.iter().map(ask).collect())
-    }
-}
-
-/// Loads typed keys in batches, for all requests of the gateway.
-#[derive(Clone)]
-pub struct Loaders {
-    upstream: Upstream,
-    batch: Arc<DataLoader<Batch>>,
-}
-
-impl Loaders {
-    /// One for the gateway.
-    pub fn new(upstream: Upstream) -> Self {
-        let batch = DataLoader::new(Batch(upstream.clone()), tokio::spawn).delay(Duration::ZERO);
-        Self { upstream, batch: Arc::new(batch) }
-    }
-}
+use crate::upstream::{Account, Asked, Look, Pending, Question, Write};
 
 /// One GraphQL request.
 #[derive(Clone)]
@@ -55,7 +20,7 @@ pub struct Request {
     pub caller: Arc<Caller>,
     /// Where its values came from.
     pub trail: Arc<Trail>,
-    loaders: Loaders,
+    loader: DataLoader,
     deadline: Instant,
 }
 
@@ -76,8 +41,8 @@ impl Deref for Here<'_> {
 
 impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
-    pub fn new(caller: Arc<Caller>, loaders: Loaders, deadline: Instant) -> Self {
-        Self { caller, trail: Arc::default(), loaders, deadline }
+    pub fn new(caller: Arc<Caller>, loader: DataLoader, deadline: Instant) -> Self {
+        Self { caller, trail: Arc::default(), loader, deadline }
     }
 
     /// The request that a field is resolved for.
@@ -102,17 +67,17 @@ impl Request {
 
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.loaders.upstream.held(key)?;
+        let held = self.loader.upstream().held(key)?;
         self.trail.used(&held.origin);
         Some(held.value)
     }
 
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
     pub async fn start<Q: Question>(&self, key: Q) -> Option<Pending> {
-        if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.loaders.upstream.look(&key), Look::Nothing) {
+        if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.loader.upstream().look(&key), Look::Nothing) {
             return None;
         }
-        match self.ask(key).await {
+        match self.ask(key).await.ok()? {
             Asked::Known(_) => None,
             Asked::Shared(pending) => Some(pending),
             Asked::Started(pending) => {
@@ -122,16 +87,9 @@ impl Request {
         }
     }
 
-    fn ask<Q: Question>(&self, key: Q) -> impl Future<Output = Asked<Q::Answer>> + Send {
-        let loaders = &self.loaders;
-        async move {
-            // A batch answers each of its keys; asking once more is for a loader that does not.
-            match loaders.batch.load_one(key.clone()).await {
-                Ok(Some(asked)) => asked,
-                Ok(None) => loaders.upstream.ask(&key),
-                Err(never) => match never {},
-            }
-        }
+    async fn ask<Q: Question>(&self, key: Q) -> Result<Asked<Q::Answer>, Error> {
+        let lost = || Error::new(Code::Internal, "The gateway gave up asking for this.");
+        self.loader.load(key).await.ok_or_else(lost)
     }
 
     async fn wait<T: Send + Sync + 'static>(&self, pending: Pending) -> Result<Option<Arc<T>>, Error> {
@@ -153,7 +111,7 @@ impl Here<'_> {
     /// Makes a change; what it touched is forgotten when this returns, whatever came of it.
     pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         self.trail.started();
-        Ok(self.loaders.upstream.change(write, self.deadline).await?)
+        Ok(self.loader.upstream().change(write, self.deadline).await?)
     }
 
     /// The value, from wherever it comes first. `None`: there is no such thing.
@@ -174,7 +132,7 @@ impl Here<'_> {
         if let Some(pending) = started {
             return self.wait(pending).await;
         }
-        let upstream = &self.loaders.upstream;
+        let upstream = self.loader.upstream();
         match upstream.look(&key) {
             Look::Fresh(held) => {
                 self.trail.held();
@@ -192,7 +150,7 @@ impl Here<'_> {
             }
             Look::Nothing => {}
         }
-        match self.ask(key).await {
+        match self.ask(key).await? {
             Asked::Known(held) => {
                 self.trail.held();
                 self.trail.used(&held.origin);

@@ -119,7 +119,7 @@ impl<'a> Exchange<'a> {
                 return self.refuse(why);
             }
         };
-        let request = Request::new(self.caller.clone(), self.app.loaders(), self.deadline());
+        let request = Request::new(self.caller.clone(), self.app.loader(), self.deadline());
         let trail = request.trail.clone();
         let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();

@@ -46,7 +46,7 @@ pub fn one(account: &Account, body: &[u8]) -> Result<Option<Contact>, Error> {
     let last = wire::first_of([wire.take(Part::LastName).flatten(), wire.last_name_raw.take().flatten()]);
     let name = [wire.take(Part::Name).flatten(), joined(&first, &last), wire.contact_name.take()];
     let names = Names { whole: Some(wire::first_of(name)), first: Some(first), last: Some(last) };
-    let contact = wire.into_contact(names, account);
+    let contact = wire.into_contact(&names, account);
     let contact = contact.ok_or_else(|| Error::bad_response(ONE.template, "a contact without an id"))?;
     Ok(Some(Contact { known: Parts::ALL, ..contact }))
 }
@@ -82,7 +82,7 @@ pub fn written(route: Route, account: &Account, body: &[u8]) -> Result<Written, 
             (None, Some(first), Some(last)) => Some(joined(first, last)),
             _ => None,
         };
-        wire.into_contact(Names { whole, first, last }, account)
+        wire.into_contact(&Names { whole, first, last }, account)
     });
     Ok(Written { contact, new, refused: success.is_denied() })
 }
@@ -171,7 +171,7 @@ fn row(mut wire: Wire<'_>, told: Parts, spelled: &Spelled, account: &Account) ->
         },
     };
     let cursor = wire.start_after.take();
-    let contact = wire.into_contact(Names { whole, first, last }, account)?;
+    let contact = wire.into_contact(&Names { whole, first, last }, account)?;
     let said = contact.known;
     let created = contact.date_created.map(|moment| (moment.as_millisecond(), contact.id().into()));
     Some(ListedRow { cursor: cursor.or(created), said, contact: Contact { known: told.or(said), ..contact } })

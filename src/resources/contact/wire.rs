@@ -120,7 +120,7 @@ impl<'a> Wire<'a> {
     }
 
     /// The contact, of which is known what the answer had a key for; `None` without an id.
-    pub fn into_contact(mut self, names: Names<'_>, account: &Account) -> Option<Contact> {
+    pub fn into_contact(mut self, names: &Names<'_>, account: &Account) -> Option<Contact> {
         let known = [
             (Part::Name, names.whole.is_some()),
             (Part::FirstName, names.first.is_some()),

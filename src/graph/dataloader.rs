@@ -1,0 +1,78 @@
+//! A dataloader: the keys that fields and requests ask for at one moment are gathered by their type, and asked for
+//! together when the moment is over.
+//!
+//! What a key gets is not its value but a share in the reading that brings it, so no key waits for another of its
+//! batch, and a failed one fails alone.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::upstream::{Asked, Question, Upstream};
+
+/// Loads keys of any type in batches. Clones share them.
+#[derive(Clone)]
+pub struct DataLoader {
+    upstream: Upstream,
+    gathered: Arc<Mutex<Vec<Box<dyn Gathered>>>>,
+}
+
+/// The keys of one type, each with who asked for it.
+struct Batch<Q: Question>(Vec<(Q, oneshot::Sender<Asked<Q::Answer>>)>);
+
+trait Gathered: Any + Send {
+    fn ask(self: Box<Self>, upstream: &Upstream);
+}
+
+impl<Q: Question> Gathered for Batch<Q> {
+    fn ask(self: Box<Self>, upstream: &Upstream) {
+        for (key, to) in self.0 {
+            // Who asked may have gone.
+            let _ = to.send(upstream.ask(&key));
+        }
+    }
+}
+
+impl DataLoader {
+    /// One for the gateway.
+    pub fn new(upstream: Upstream) -> Self {
+        Self { upstream, gathered: Arc::default() }
+    }
+
+    /// What it asks.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Where the key's value is, or the reading that brings it. `None`: the batch was given up, which only the end of the
+    /// gateway or a panic can make happen.
+    pub async fn load<Q: Question>(&self, key: Q) -> Option<Asked<Q::Answer>> {
+        let (to, asked) = oneshot::channel();
+        if self.gather(key, to) {
+            // It runs when the task that asks waits, and by then has asked for everything else that it needs now.
+            let this = self.clone();
+            tokio::spawn(async move {
+                let batches = std::mem::take(&mut *this.gathered());
+                batches.into_iter().for_each(|batch| batch.ask(&this.upstream));
+            });
+        }
+        asked.await.ok()
+    }
+
+    /// Whether this key is the first of its moment.
+    fn gather<Q: Question>(&self, key: Q, to: oneshot::Sender<Asked<Q::Answer>>) -> bool {
+        let mut gathered = self.gathered();
+        let is_first = gathered.is_empty();
+        let batch = gathered.iter_mut().find_map(|batch| (&mut **batch as &mut dyn Any).downcast_mut::<Batch<Q>>());
+        match batch {
+            Some(batch) => batch.0.push((key, to)),
+            None => gathered.push(Box::new(Batch(vec![(key, to)]))),
+        }
+        is_first
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Vec<Box<dyn Gathered>>> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
