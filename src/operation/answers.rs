@@ -231,8 +231,8 @@ impl Answers {
 
     /// An answer without errors as bytes, with how long it is good.
     pub fn ready(&self, response: &Response, sources: &Sources, is_traced: bool) -> serde_json::Result<Ready> {
-        // As large as it is: what grew may be twice that, for as long as it is kept.
-        let body = serde_json::to_vec(response)?.into_boxed_slice().into();
+        // A copy, as large as it is: what grew may be twice that for as long as it is kept, and allocators leave it so.
+        let body = Bytes::copy_from_slice(&serde_json::to_vec(response)?);
         let made = self.clock.now();
         // Taken before it is seen whether everything holds: a later forgetting is one after this.
         let as_of = self.epochs.now();

@@ -31,6 +31,9 @@ use outcome::{Failed, publish, server_error, tell_stale};
 /// Fields answer by themselves when a request's time is over; so much later the rest is given up, too.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What a longer body was made of is taken apart when it is on its way: for a list that takes a good part of a millisecond.
+const LARGE: usize = 32 << 10;
+
 /// A request as it comes over HTTP.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -227,10 +230,14 @@ impl Operations {
             if !response.errors.is_empty() {
                 return Outcome::Failed(Arc::new(Failed::new(response, trail.is_out_of_time())));
             }
-            match answers.ready(&response, &sources, trail.is_traced()) {
-                Ok(ready) => Outcome::Ready(Arc::new(ready)),
-                Err(why) => failed(Error::new(Code::Internal, why.to_string())),
+            let ready = match answers.ready(&response, &sources, trail.is_traced()) {
+                Ok(ready) => ready,
+                Err(why) => return failed(Error::new(Code::Internal, why.to_string())),
+            };
+            if ready.body.len() > LARGE {
+                tokio::spawn(async move { drop(response) });
             }
+            Outcome::Ready(Arc::new(ready))
         }
     }
 
