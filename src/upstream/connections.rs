@@ -10,8 +10,8 @@ use reqwest::{ClientBuilder, Url, redirect};
 /// Calls in flight that connections which stay are used for.
 const STAYING: usize = 16;
 
-/// How long a connection of a burst stays without a call.
-const AFTER_A_BURST: Duration = Duration::from_secs(10);
+/// How long a connection of a burst stays without a call; up to twice that, since the client looks as often.
+const AFTER_A_BURST: Duration = Duration::from_secs(5);
 
 /// The connections to one upstream.
 pub struct Connections {
