@@ -140,10 +140,12 @@ fn skew(date: Option<Timestamp>, clock: &Clock) -> Row {
 
 /// What failed, as far as the gateway knows more of it than the upstream said.
 fn why(error: &Error, account: &Account) -> String {
-    match (&error.fault, account.credential.trouble()) {
-        (Fault::Credential, Some(trouble)) => trouble.to_string(),
-        _ => error.to_string(),
-    }
+    trouble(error, account).map_or_else(|| error.to_string(), |trouble| trouble.to_string())
+}
+
+/// The trouble that is behind a failure.
+fn trouble(error: &Error, account: &Account) -> Option<Trouble> {
+    account.credential.trouble().filter(|_| matches!(error.fault, Fault::Credential | Fault::Location))
 }
 
 fn what_failed(error: &Error) -> &'static str {
@@ -165,13 +167,13 @@ fn holds(what: &str) -> &'static str {
 }
 
 fn mend(error: &Error, account: &Account) -> &'static str {
+    if let Some(trouble) = trouble(error, account) {
+        return trouble.mend();
+    }
     let oauth = account.credential.oauth().is_some();
     match error.fault {
         Fault::CallersCredential => "the caller has to bring another credential",
-        Fault::Credential if oauth => {
-            let trouble = account.credential.trouble().unwrap_or(Trouble::Lost);
-            trouble.mend()
-        }
+        Fault::Credential if oauth => Trouble::Lost.mend(),
         Fault::Scope(_) if oauth => "have contacts.readonly in GATEWAY_OAUTH_SCOPES and open /oauth/install",
         Fault::Location if oauth => Trouble::OtherLocation.mend(),
         Fault::Credential => "make a new private integration token for this location and set GATEWAY_API_KEY",
@@ -179,6 +181,10 @@ fn mend(error: &Error, account: &Account) -> &'static str {
         Fault::Location => "GATEWAY_LOCATION_ID has to be the location that the token was made for",
         Fault::Timeout => "is the upstream slow, or GATEWAY_UPSTREAM_TIMEOUT too short?",
         Fault::Unavailable => "can GATEWAY_UPSTREAM_URL be reached from here?",
+        // In words that are not known; they stand before this.
+        Fault::Gateway(_) if error.status == Some(401) => {
+            "if the upstream means the credential, set another; if not, is GATEWAY_UPSTREAM_URL the Contacts API?"
+        }
         Fault::BadResponse(_) | Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) | Fault::Gateway(_) => {
             "is GATEWAY_UPSTREAM_URL the Contacts API, without the path of a route?"
         }

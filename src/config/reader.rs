@@ -144,6 +144,9 @@ impl Reader {
         let shown = match &value {
             None => String::new(),
             Some(value) if secret || reqwest::Url::parse(value).is_ok_and(|url| has_user(&url)) => "(hidden)".into(),
+            Some(value) if name.strip_suffix("_FILE").is_some_and(|name| SECRETS.contains(&name)) => {
+                shown_path(value).to_owned()
+            }
             Some(value) => value.clone(),
         };
         self.in_force.push(InForce { name, value: shown, source });
@@ -237,7 +240,7 @@ impl Reader {
             (Some(token), None) => self.secret(name, &token),
             (None, Some(path)) => self.secret_file(file, &path),
             (Some(_), Some(path)) => {
-                self.problem(file, &path, &format!("nothing, since {name} is set: one of the two"));
+                self.problem(file, shown_path(&path), &format!("nothing, since {name} is set: one of the two"));
                 None
             }
         }
@@ -253,8 +256,14 @@ impl Reader {
     }
 
     pub fn secret_file(&mut self, place: &str, path: &str) -> Option<SecretString> {
-        let text = self.file(place, path)?;
-        self.secret(place, &text)
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.secret(place, &text),
+            Err(why) => {
+                let expected = format!("the path of a file that can be read and holds the secret ({why})");
+                self.problem(place, shown_path(path), &expected);
+                None
+            }
+        }
     }
 
     /// What a file holds.
@@ -279,6 +288,11 @@ impl Reader {
             Vec::new()
         })
     }
+}
+
+/// A path as it may be shown. A secret that stands where its file should be named is no path of anything.
+fn shown_path(path: &str) -> &str {
+    if path.contains('/') || Path::new(path).exists() { path } else { "(hidden)" }
 }
 
 /// Whether there is a user or a password in it.

@@ -100,7 +100,15 @@ impl Error {
 
     /// The caller lacks this scope.
     pub fn missing(scope: &'static str) -> Self {
-        let message = format!("This needs the scope {scope}, which the caller does not have.");
+        Self::without(scope, format!("This needs the scope {scope}, which the caller does not have."))
+    }
+
+    /// The upstream credential lacks this scope.
+    pub fn not_granted(scope: &'static str) -> Self {
+        Self::without(scope, not_granted(scope))
+    }
+
+    fn without(scope: &'static str, message: String) -> Self {
         let told = Told { missing_scopes: vec![scope], ..Told::default() };
         Self { code: Code::Forbidden, message, told: Some(Box::new(told)) }
     }
@@ -150,6 +158,12 @@ impl From<upstream::Error> for Error {
     }
 }
 
+fn not_granted(scope: &str) -> String {
+    format!(
+        "The upstream credential lacks the scope {scope}: add it to the private integration, or grant the app access again."
+    )
+}
+
 /// The one place where a failed call becomes something that callers see.
 fn public(fault: &Fault) -> (Code, String) {
     let (code, message) = match fault {
@@ -162,9 +176,7 @@ fn public(fault: &Fault) -> (Code, String) {
         Fault::Refused(_) => (Code::BadUserInput, "The upstream refused the input without saying why."),
         Fault::Credential => (Code::UpstreamUnavailable, "The upstream does not accept the gateway's credential."),
         Fault::CallersCredential => (Code::Unauthenticated, "The upstream does not accept your credential."),
-        Fault::Scope(scope) => {
-            return (Code::Forbidden, format!("The upstream credential lacks the scope {scope}."));
-        }
+        Fault::Scope(scope) => return (Code::Forbidden, not_granted(scope)),
         Fault::Location => (Code::Forbidden, "The upstream credential has no access to this location."),
         Fault::RateLimited(_) => (Code::RateLimited, "The upstream's rate limit is used up."),
         Fault::Timeout => (Code::UpstreamTimeout, "The upstream did not answer in time."),

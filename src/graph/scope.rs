@@ -29,13 +29,14 @@ impl Scope {
 }
 
 impl Request {
-    /// Whether the caller has the scope, and, before a change, whether the credential is known to lack it. A read without the
-    /// scope costs a call, and a look at what was granted would cost every other read more.
+    /// Whether the caller has the scope, and the credential is not known to lack it.
     pub fn may(&self, scope: Scope) -> Result<(), Error> {
-        let is_lacking = || scope == Scope::ContactsWrite && self.caller.account.lacks(scope.as_str());
-        match self.caller.scopes.has(scope) && !is_lacking() {
-            true => Ok(()),
-            false => Err(Error::missing(scope.as_str())),
+        if !self.caller.scopes.has(scope) {
+            return Err(Error::missing(scope.as_str()));
+        }
+        match self.caller.account.lacks(scope.as_str()) {
+            true => Err(Error::not_granted(scope.as_str())),
+            false => Ok(()),
         }
     }
 }

@@ -99,11 +99,13 @@ impl Grants {
         lock::lock(&self.books).code(self.seed, location)
     }
 
-    /// A code for an app that lost its tokens; none where it was never installed, or was taken away.
-    pub fn reconnect(&self, location: &str) -> Option<String> {
+    /// A code for an app that lost its tokens at a location, or at the company; none where it was never installed, or was
+    /// taken away.
+    pub fn reconnect(&self, location: Option<&str>) -> Option<String> {
         let mut books = lock::lock(&self.books);
-        let installed = books.grants.iter().any(|grant| grant.location == location);
-        installed.then(|| books.code(self.seed, location))
+        let fits = |grant: &&Grant| location.map_or(!grant.location.is_empty(), |location| grant.location == location);
+        let installed = books.grants.iter().find(fits)?.location.clone();
+        Some(books.code(self.seed, &installed))
     }
 
     pub fn redeem_code(&self, world: &World, code: &str, kind: UserType) -> Result<Pair, Void> {

@@ -124,7 +124,8 @@ pub(super) fn reconnect(world: &World, sent: &Sent) -> Answered {
     if !world.grants.knows(text("clientKey"), text("clientSecret")) {
         return Err(Refusal::Unauthorized("Invalid client"));
     }
-    match world.grants.reconnect(text("locationId")) {
+    let is_companys = text("companyId") == company_id();
+    match world.grants.reconnect(Some(text("locationId")).filter(|_| !is_companys)) {
         Some(code) => Ok(Answer::ok(&json!({
             "authorizationCode": code,
             "expiresAt": "2026-06-15T15:10:00.000Z",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -71,8 +72,9 @@ pub struct Account {
     pub credential: Credential,
     limits: Mutex<Limits>,
     refused: Mutex<Option<Instant>>,
-    /// The scopes that the upstream said the credential lacks, and when it said so.
-    lacking: Mutex<Vec<(&'static str, Instant)>>,
+    /// The scopes that the credential was found to lack, a bit for each. Whether it lacks them still is looked up where
+    /// a bit is set, so that all others pay no more than a look at none.
+    lacking: AtomicU8,
     /// Whether the credential is the caller's own, and not the gateway's.
     pub(super) is_callers: bool,
     /// Whether it is the gateway's only one, opened by a key: then whatever the key opens is meant.
@@ -109,7 +111,7 @@ impl Account {
             credential,
             limits: Mutex::default(),
             refused: Mutex::default(),
-            lacking: Mutex::default(),
+            lacking: AtomicU8::new(0),
             is_callers: false,
             is_only: false,
         }
@@ -153,17 +155,22 @@ impl Account {
     /// Whether it is known that the credential lacks a scope: from what was granted, or because the upstream said so not long
     /// ago. What is not known, the upstream tells.
     pub fn lacks(&self, scope: &str) -> bool {
-        let lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = lacking.iter().any(|(lacking, at)| *lacking == scope && at.elapsed() < REFUSED_FOR);
-        drop(lacking);
-        let granted = || self.credential.scopes().filter(|granted| !granted.is_empty());
-        said || granted().is_some_and(|granted| granted.iter().all(|granted| granted != scope))
+        let lacking = self.lacking.load(Ordering::Relaxed);
+        lacking != 0 && lacking & bit(scope) != 0 && self.lacks_still(scope)
     }
 
-    pub(super) fn note_lacking(&self, scope: &'static str) {
-        let mut lacking = self.lacking.lock().unwrap_or_else(PoisonError::into_inner);
-        lacking.retain(|(other, _)| *other != scope);
-        lacking.push((scope, Instant::now()));
+    /// Goes by the bearer of the moment: of another token, nothing is known of the one before.
+    fn lacks_still(&self, scope: &str) -> bool {
+        let held = self.credential.held();
+        let lacks = held.is_some_and(|bearer| !bearer.was_granted(scope) || bearer.was_refused(scope));
+        if !lacks {
+            self.lacking.fetch_and(!bit(scope), Ordering::Relaxed);
+        }
+        lacks
+    }
+
+    pub(super) fn note_lacking(&self, scope: &str) {
+        self.lacking.fetch_or(bit(scope), Ordering::Relaxed);
     }
 
     /// Takes the code that consent gave, where the location is opened by a grant. What was refused before is over.
@@ -171,7 +178,6 @@ impl Account {
         let oauth = self.credential.oauth().ok_or(Trouble::NotInstalled)?;
         oauth.install(code).await?;
         self.note_refused(false);
-        self.lacking.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 
@@ -184,6 +190,15 @@ impl Account {
 
     pub(super) fn note_refused(&self, refused: bool) {
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused.then(Instant::now);
+    }
+}
+
+/// The scope's place among those that are asked for.
+fn bit(scope: &str) -> u8 {
+    match scope {
+        "contacts.readonly" => 1,
+        "contacts.write" => 2,
+        _ => 0,
     }
 }
 

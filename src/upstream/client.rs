@@ -48,6 +48,15 @@ impl Route {
         Self { template, version: "2021-07-28", scope: "contacts.write" }
     }
 
+    /// What is refused along with a call that is refused for lack of a scope: of changes, every one; of reads, those of the
+    /// route alone, since a list that is refused must not take the answers of the others along.
+    fn refused_with(&self) -> &'static str {
+        match self.scope.ends_with(".write") {
+            true => self.scope,
+            false => self.template,
+        }
+    }
+
     /// The template is method and path, with a blank between.
     fn parts(&self) -> (&'static str, &'static str) {
         self.template.split_once(' ').unwrap_or(("GET", self.template))
@@ -156,13 +165,22 @@ impl Client {
             }
             _ => Ok(()),
         };
+        let may_go = |bearer: &Bearer| {
+            in_time()?;
+            match bearer.was_granted(call.route.scope) && !bearer.was_refused(call.route.refused_with()) {
+                true => Ok(()),
+                false => {
+                    Err(Error { reached: false, ..Error::new(call.route.template, Fault::Scope(call.route.scope)) })
+                }
+            }
+        };
         let bearer = account.credential.bearer().await.map_err(none)?;
-        in_time()?;
+        may_go(&bearer)?;
         match self.send_with(&bearer, account, call).await {
             Err(error) if error.fault == Fault::Credential => {
                 match account.credential.instead_of(&bearer).await.map_err(none)? {
                     Some(other) => {
-                        in_time()?;
+                        may_go(&other)?;
                         self.send_with(&other, account, call).await
                     }
                     None => Err(error),
@@ -182,7 +200,11 @@ impl Client {
             request.headers_mut().insert(CONTENT_TYPE, JSON);
             *request.body_mut() = Some(body.to_string().into());
         }
-        self.ask(call.route, request, bearer, account).await
+        let answer = self.ask(call.route, request, bearer, account).await;
+        if answer.as_ref().is_err_and(|error| matches!(error.fault, Fault::Scope(_))) {
+            bearer.note_refused(call.route.refused_with());
+        }
+        answer
     }
 
     /// Whether the credential may write, without writing, and the time that the upstream says it is.

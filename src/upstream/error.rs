@@ -184,6 +184,19 @@ impl Message {
     }
 }
 
+/// Whether a line of a 401 says that the credential lacks a scope.
+pub(super) fn names_a_scope(line: &str) -> bool {
+    line.to_ascii_lowercase().contains("not authorized for this scope")
+}
+
+/// Whether a line of a 401 says that the credential itself is not accepted. The upstream says so in these words; it
+/// answers 401 for other things too, and other sentences have the word "token" in them.
+pub(super) fn names_a_credential(line: &str) -> bool {
+    const WORDS: [&str; 3] = ["invalid jwt", "invalid token", "invalid private integration token"];
+    let line = line.to_ascii_lowercase();
+    WORDS.iter().any(|words| line.starts_with(words))
+}
+
 /// Tells what a refusal means. Goes by the HTTP status: the one inside the body can differ from it.
 pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u8], window: Duration) -> Error {
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
@@ -194,18 +207,16 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
     // "Not found" alone is what a server says that has no such route; the upstream names what it has not found.
     let names_what =
         |line: &String| line.to_ascii_lowercase().strip_suffix("not found").is_some_and(|what| what.len() > 1);
-    // "Unauthorized" stands beside every reason for a 401; only alone does it mean the credential.
-    let unauthorized = || !lines.is_empty() && lines.iter().all(|line| line.eq_ignore_ascii_case("unauthorized"));
     let fault = match status {
         400 | 404 if lines.iter().any(names_what) => Fault::NotFound,
         400 | 409 | 422 => match super::wire::first_of([body.meta.contact_id]) {
             Some(id) => Fault::Duplicate(id),
             None => Fault::Refused(lines),
         },
-        401 if says("scope") => Fault::Scope(scope),
+        401 if lines.iter().any(|line| names_a_scope(line)) => Fault::Scope(scope),
         401 if says("timed out") => Fault::Timeout,
-        401 if says("version header") => Fault::Gateway(lines.join("; ")),
-        401 if says("jwt") || says("token") || unauthorized() => Fault::Credential,
+        401 if lines.iter().any(|line| names_a_credential(line)) => Fault::Credential,
+        // A path, a header or a parameter: nothing that another token would help.
         401 => Fault::Gateway(lines.join("; ")),
         403 => Fault::Location,
         429 => Fault::RateLimited(window),
@@ -250,6 +261,7 @@ mod tests {
             (401, r#"{"statusCode":401,"message":"Invalid JWT","error":"Unauthorized"}"#, Fault::Credential),
             (401, r#"{"message":"Invalid Private Integration token"}"#, Fault::Credential),
             (401, r#"{"message":"Invalid token: access token is invalid"}"#, Fault::Credential),
+            (401, r#"{"error":"invalid jwt."}"#, Fault::Credential),
             (
                 401,
                 r#"{"message":"The token is not authorized for this scope.","error":"Unauthorized"}"#,
@@ -261,7 +273,14 @@ mod tests {
                 Fault::Gateway("version header was not found.".into()),
             ),
             (401, r#"{"message":"Command timed out"}"#, Fault::Timeout),
-            (401, r#"{"message":"Unauthorized","error":"Unauthorized"}"#, Fault::Credential),
+            (
+                401,
+                r#"{"message":"Unauthorized","error":"Unauthorized"}"#,
+                Fault::Gateway("Unauthorized; Unauthorized".into()),
+            ),
+            (401, r#"{"message":"No user for this token"}"#, Fault::Gateway("No user for this token".into())),
+            (401, r#"{"message":"scope is missing"}"#, Fault::Gateway("scope is missing".into())),
+            (401, r#"{"message":"the TOKEN is Not Authorized For This Scope"}"#, Fault::Scope("contacts.readonly")),
             (
                 401,
                 r#"{"message":"Route is mis-spelled","error":"Unauthorized"}"#,

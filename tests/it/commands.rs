@@ -6,7 +6,7 @@ use contacts_gateway::sandbox::{DEMO_CONTACT, Options, Sandbox};
 
 use super::support::local;
 
-fn gateway(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+pub fn gateway(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")) {
         command.env_remove(name);
@@ -15,7 +15,7 @@ fn gateway(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     command.args(arguments).envs(settings).stdin(Stdio::null()).output().expect("a command that runs")
 }
 
-fn told(output: &Output) -> String {
+pub fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
@@ -105,6 +105,26 @@ fn a_key_comes_from_a_file_too() {
     assert_eq!(gateway(&["config"], &settings).status.code(), Some(0));
     let both = [("LOCATION_ID", "L1"), ("API_KEY_FILE", path), ("API_KEY", "x")];
     assert_eq!(gateway(&["config"], &both).status.code(), Some(64));
+}
+
+/// A slip that puts the secret itself where its file should be named.
+#[test]
+fn a_secret_in_the_place_of_its_file_is_hidden() {
+    let slips = [
+        vec![("LOCATION_ID", "L1"), ("API_KEY_FILE", "pit-planted-secret")],
+        vec![("LOCATION_ID", "L1"), ("API_KEY_FILE", "pit-planted-secret"), ("API_KEY", "x")],
+        vec![("LOCATION_ID", "L1"), ("OAUTH_CLIENT_ID", "app"), ("OAUTH_CLIENT_SECRET_FILE", "planted-secret")],
+    ];
+    for settings in slips {
+        for arguments in [["serve"], ["config"]] {
+            let output = gateway(&arguments, &settings);
+            let told = told(&output);
+            assert_eq!(output.status.code(), Some(64), "{told}");
+            assert!(told.contains("_FILE is `(hidden)`; expected") && !told.contains("planted-secret"), "{told}");
+        }
+    }
+    let output = gateway(&["serve"], &[("LOCATION_ID", "L1"), ("API_KEY_FILE", "/no/such/file")]);
+    assert!(told(&output).contains("GATEWAY_API_KEY_FILE is `/no/such/file`"), "a path is shown");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,11 @@
 //! What opens a location upstream: renewed once for all, never lost by a crash where that can be helped, never told.
 
+mod company;
 mod crash;
 mod files;
 mod install;
 mod renewal;
+mod scopes;
 mod secrets;
 mod served;
 mod trouble;
@@ -88,4 +90,17 @@ async fn ready(stage: &Stage) -> u16 {
 fn is_refused(answer: &Value) -> bool {
     errors(answer) == one_error("contact", "UPSTREAM_UNAVAILABLE")
         && answer["errors"][0]["extensions"]["upstream"]["status"] == 401
+}
+
+const CREATE_NOTE: &str = "POST /contacts/{contactId}/notes";
+
+async fn note(stage: &Stage) -> Value {
+    let query = "mutation M($input: CreateNoteInput!) { createNote(input: $input) { note { note } } }";
+    stage.ask(query, json!({ "input": { "contactId": stage.ids()[0], "note": "Once" } })).await
+}
+
+/// How often the note was sent, and how often the upstream has it.
+fn noted(stage: &Stage) -> (usize, usize) {
+    let record = stage.sandbox.record(&stage.sandbox.info().location_id, &stage.ids()[0]);
+    (stage.sandbox.count(CREATE_NOTE), record.notes.iter().filter(|note| note["body"] == "Once").count())
 }

@@ -146,6 +146,22 @@ async fn a_refused_credential_is_told_makes_the_gateway_unready_and_is_not_shown
     assert_eq!(stage.calls()[CONTACT], 1, "a refused credential is not tried again");
 }
 
+/// A 401 is also what a path in the wrong case or a missing parameter is answered with.
+#[tokio::test]
+async fn a_401_that_says_nothing_of_the_credential_leaves_the_gateway_ready() {
+    let stage = Stage::new().await;
+    for (words, code) in [("Unauthorized", "INTERNAL"), ("No user has this token", "INTERNAL")] {
+        let body = json!({ "statusCode": 401, "message": words, "error": "Unauthorized" });
+        stage.sandbox.fault(Fault::on(CONTACT).status(401).body(body));
+        let answer = stage.ask("query C($id: ID!) { contact(id: $id) { id } }", json!({ "id": DEMO_CONTACT })).await;
+        assert_eq!(errors(&answer), one_error("contact", code), "{words}");
+        assert_eq!(answer["errors"][0]["extensions"]["upstream"]["status"], 401);
+        assert_eq!(stage.get("/health/ready").send().await.expect("an answer").status(), 200, "{words}");
+        assert_eq!(stage.calls()[CONTACT], 1, "{words}");
+        stage.sandbox.clear_faults();
+    }
+}
+
 #[tokio::test]
 async fn at_the_deadline_what_is_there_is_answered() {
     let stage = Stage::set(&[("REQUEST_TIMEOUT", "300ms")]).await;

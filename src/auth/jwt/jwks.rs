@@ -1,7 +1,7 @@
 //! The keys that an issuer publishes, fetched over HTTP and kept.
 //!
-//! A set is fetched anew every minute, so that a key that the issuer has withdrawn opens nothing for long. A token with a key id
-//! that the set lacks brings a fetch forward, for the issuer may have begun to use a new key, but no more than one each
+//! A set is fetched anew every minute, so that a key that the issuer has withdrawn opens nothing for long. A token
+//! that no key of the set signed brings a fetch forward, for the issuer may have begun to use a new key, but no more than one each
 //! fifteen seconds, whatever callers send. While the issuer cannot be reached, the last set goes on.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -56,11 +56,6 @@ impl KeySet {
         }
     }
 
-    /// Whether a key of this name may be added to the set some day, and is not there yet.
-    pub fn lacks(&self, id: Option<&str>) -> bool {
-        self.named && id.is_some() && !self.keys.iter().any(|key| key.id.as_deref() == id)
-    }
-
     /// The keys that may have signed a token with this key id and algorithm.
     pub fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<&DecodingKey> {
         let fits = |key: &&Key| key.algorithms.contains(&algorithm);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Header, Validation, decode, decode_header};
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -104,28 +104,36 @@ impl Jwt {
         }
     }
 
-    async fn judge(&self, token: &[u8], mut keys: Arc<KeySet>, mut version: u64) -> Result<Good, Refusal> {
+    async fn judge(&self, token: &[u8], keys: Arc<KeySet>, version: u64) -> Result<Good, Refusal> {
         let header = decode_header(token).map_err(|_| NO_TOKEN)?;
         // Extensions that have to be understood, and none is.
         if header.crit.is_some() {
             return Err(NO_TOKEN);
         }
-        let id = header.kid.as_deref();
-        if let Source::Jwks(jwks) = &self.source
-            && keys.lacks(id)
-        {
+        let mut judged = self.judge_by(&keys, version, token, &header);
+        if let (None, Source::Jwks(jwks)) = (&judged, &self.source) {
+            // The issuer may have begun to use another key, under a new name, an old one, or none.
             jwks.fetch().await;
-            (keys, version) = jwks.keys().ok_or(Refusal::Unable)?;
-        }
-        let validation = self.validation(header.alg);
-        let mut why = UNKNOWN_KEY;
-        for key in keys.candidates(id, header.alg) {
-            match decode::<Map<String, Value>>(token, key, &validation) {
-                Ok(decoded) => return self.allow(&Claims(decoded.claims), version),
-                Err(error) => why = refused(error.kind()),
+            let (newer, number) = jwks.keys().ok_or(Refusal::Unable)?;
+            if number != version {
+                judged = self.judge_by(&newer, number, token, &header);
             }
         }
-        Err(why)
+        judged.unwrap_or(Err(UNKNOWN_KEY))
+    }
+
+    /// `None`: no key of the set signed it.
+    fn judge_by(&self, keys: &KeySet, number: u64, token: &[u8], header: &Header) -> Option<Result<Good, Refusal>> {
+        let validation = self.validation(header.alg);
+        let mut why = None;
+        for key in keys.candidates(header.kid.as_deref(), header.alg) {
+            match decode::<Map<String, Value>>(token, key, &validation) {
+                Ok(decoded) => return Some(self.allow(&Claims(decoded.claims), number)),
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => {}
+                Err(error) => why = Some(Err(refused(error.kind()))),
+            }
+        }
+        why
     }
 
     fn validation(&self, algorithm: jsonwebtoken::Algorithm) -> Validation {
@@ -161,7 +169,6 @@ fn refused(kind: &ErrorKind) -> Refusal {
         ErrorKind::InvalidAudience => Refusal::Unauthenticated("The token is for another audience."),
         ErrorKind::InvalidIssuer => Refusal::Unauthenticated("The token is of another issuer."),
         ErrorKind::MissingRequiredClaim(_) => Refusal::Unauthenticated("The token lacks one of exp, iss and aud."),
-        ErrorKind::InvalidSignature => UNKNOWN_KEY,
         _ => NO_TOKEN,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
-use reqwest::{RequestBuilder, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Bearer;
 use super::tokens::{Tokens, UserType};
 use super::trouble::Trouble;
-use crate::upstream::error::Fault;
+use crate::upstream::error::{Fault, names_a_credential, names_a_scope};
 
 /// Most bytes of an answer.
 const MAX_BODY: usize = 256 << 10;
@@ -92,23 +92,29 @@ impl Endpoint {
     ) -> Result<Tokens, Trouble> {
         let request = self.form("/oauth/locationToken", &[("companyId", company_id), ("locationId", location)]);
         let request = request.header(AUTHORIZATION, company.header()).header("version", "2021-07-28");
-        match self.ask(request).await {
-            Ok(answer) => Tokens::answered(read(&answer)?, None, now),
-            // That of a token is in words of its own.
-            Err(Trouble::Refused(401)) => Err(Trouble::Lost),
-            Err(Trouble::Refused(_)) => Err(Trouble::NotReached),
-            Err(trouble) => Err(trouble),
+        let (status, answer) = self.send(request).await?;
+        if status.is_success() {
+            return Tokens::answered(read(&answer)?, None, now);
         }
+        let words = words(&answer);
+        Err(match classify(status.as_u16(), &words) {
+            // A refused bearer is told in the words of all other routes.
+            Trouble::Refused(401) if words.lines().any(names_a_scope) => Trouble::NotExchanged,
+            Trouble::Refused(401) if words.lines().any(names_a_credential) => Trouble::Lost,
+            Trouble::Refused(400 | 403 | 404 | 422) => Trouble::NotReached,
+            trouble => trouble,
+        })
     }
 
-    /// A new code for an app that lost its tokens but not its place; `None` where there is none to be had.
-    pub async fn reconnect(&self, app: &App, location: &str) -> Option<SecretString> {
+    /// A new code for an app that lost its tokens but not its place; `None` where there is none to be had. `whose`: the name
+    /// and the id of the location or the company.
+    pub async fn reconnect(&self, app: &App, (whose, id): (&str, &str)) -> Option<SecretString> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Reconnected {
             authorization_code: String,
         }
-        let body = json!({ "clientKey": app.id, "clientSecret": app.secret.expose_secret(), "locationId": location });
+        let body = json!({ "clientKey": app.id, "clientSecret": app.secret.expose_secret(), whose: id });
         let request = self.http.post(self.url("/oauth/reconnect"));
         let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         let answer = self.ask(request).await.ok()?;
@@ -128,6 +134,11 @@ impl Endpoint {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Vec<u8>, Trouble> {
+        let (status, body) = self.send(request).await?;
+        if status.is_success() { Ok(body) } else { Err(classify(status.as_u16(), &words(&body))) }
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Trouble> {
         let broken = |error: reqwest::Error| {
             Trouble::Upstream(if error.is_timeout() { Fault::Timeout } else { Fault::Unavailable })
         };
@@ -140,7 +151,7 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        if status.is_success() { Ok(body) } else { Err(classify(status.as_u16(), &body)) }
+        Ok((status, body))
     }
 }
 
@@ -150,11 +161,15 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Trouble> {
     serde_json::from_slice(body).map_err(|_| Trouble::Upstream(Fault::BadResponse(why.into())))
 }
 
-/// What a refusal means. Its words are looked at and never repeated: they may quote what was sent.
-fn classify(status: u16, body: &[u8]) -> Trouble {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+/// The words of a refusal, a text in each line. They are looked at and never repeated: they may quote what was sent.
+fn words(body: &[u8]) -> String {
     let mut words = String::new();
-    collect(&body, &mut words);
+    collect(&serde_json::from_slice(body).unwrap_or_default(), &mut words);
+    words
+}
+
+/// What a refusal means.
+fn classify(status: u16, words: &str) -> Trouble {
     let says = |part: &str| words.contains(part);
     match status {
         408 => Trouble::Upstream(Fault::Timeout),
@@ -201,7 +216,7 @@ mod tests {
             (401, r#"{"message":"Command timed out"}"#, Trouble::Upstream(Fault::Timeout)),
         ];
         for (status, body, want) in rows {
-            assert_eq!(classify(status, body.as_bytes()), want, "{status} {body}");
+            assert_eq!(classify(status, &words(body.as_bytes())), want, "{status} {body}");
         }
     }
 }

@@ -14,7 +14,7 @@ use super::Bearer;
 use super::endpoint::{App, Endpoint};
 use super::store::Store;
 use super::tokens::{Tokens, UserType, digest};
-use super::trouble::Trouble;
+use super::trouble::{Failed, Trouble};
 use super::turn::Turn;
 use crate::clock::Clock;
 use crate::upstream::error::Fault;
@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(30);
 /// refuses it there would otherwise cost one for every call.
 const QUICK: u32 = 5;
 
-/// How often a renewal is sent before it has failed.
+/// How often a token is asked for before that has failed.
 const TRIES: u32 = 3;
 
 /// What all grants share.
@@ -77,13 +77,6 @@ impl State {
     }
 }
 
-struct Failed {
-    why: Trouble,
-    /// Until then nothing is tried.
-    until: Instant,
-    times: u32,
-}
-
 impl Grant {
     /// The grant that is kept under `key`; without a row, the one of the settings.
     pub fn open(
@@ -107,7 +100,7 @@ impl Grant {
         let now = self.0.means.clock.wall();
         let seen = {
             let state = self.state();
-            let waits = state.failed.as_ref().filter(|failed| self.0.means.clock.now() < failed.until);
+            let waits = state.failed.as_ref().filter(|failed| failed.waits(self.0.means.clock.now()));
             match (&state.held, waits) {
                 (Some(held), _) if state.is_usable(now) => {
                     let held = held.clone();
@@ -147,7 +140,7 @@ impl Grant {
                 }
                 state.refused = true;
             }
-            if let Some(failed) = state.failed.as_ref().filter(|failed| now < failed.until) {
+            if let Some(failed) = state.failed.as_ref().filter(|failed| failed.waits(now)) {
                 return Err(failed.why.clone());
             }
             state.held.clone()
@@ -162,8 +155,15 @@ impl Grant {
         Ok(())
     }
 
-    /// Takes over what another process kept, if it is newer and came after the same configured token.
+    /// Takes over an installation that came meanwhile: one of this process that the disk did not take, or one of another
+    /// process, if it is newer and came after the same configured token.
     pub async fn adopt(&self, replaces: Option<&str>) -> Result<bool, Trouble> {
+        let unkept = self.state().unkept.clone();
+        if let Some(unkept) = unkept {
+            let _hold = self.0.means.store.hold(&self.0.key).await?;
+            self.keep(unkept).await?;
+            return Ok(true);
+        }
         let Some(row) = self.0.means.store.get(&self.0.key).await? else {
             return Ok(false);
         };
@@ -205,25 +205,17 @@ impl Grant {
         match &done {
             Ok(_) => state.failed = None,
             Err(why) => {
-                let times = state.failed.as_ref().map_or(0, |failed| failed.times);
-                let pause = match why {
-                    // Costs a look into the store, and no call, for as long as the same token is there.
-                    Trouble::Lost | Trouble::NotInstalled => Duration::from_secs(5),
-                    why if why.stays() => Duration::from_secs(30),
-                    _ => Duration::from_millis(200).saturating_mul(1 << times.min(8)).min(Duration::from_secs(30)),
-                };
-                if state.failed.as_ref().is_none_or(|failed| failed.why != *why) {
-                    tracing::error!(location = self.0.location, %why, mend = why.mend(), "no token");
-                }
-                let until = self.0.means.clock.now() + pause;
-                state.failed = Some(Failed { why: why.clone(), until, times: times + 1 });
+                let before = state.failed.take();
+                let failed = Failed::new(why.clone(), before.as_ref(), self.0.means.clock.now());
+                failed.tell(&self.0.location, before.as_ref());
+                state.failed = Some(failed);
             }
         }
         done
     }
 
     async fn renew(&self, seen: Option<Arc<Tokens>>) -> Result<Arc<Tokens>, Trouble> {
-        let Means { store, clock, .. } = &self.0.means;
+        let Means { endpoint, store, clock } = &self.0.means;
         let is_seen = |tokens: &Tokens| seen.as_ref().is_some_and(|seen| seen.bearer.token() == tokens.bearer.token());
         // Somebody was faster: in this process, ...
         if let Some(held) = self.held().filter(|held| !is_seen(held) && held.can_be_used(clock.wall())) {
@@ -249,9 +241,12 @@ impl Grant {
         if self.state().dead.as_ref().is_some_and(|dead| *dead == digest(token)) {
             return Err(Trouble::Lost);
         }
-        match self.buy(token, user_type).await {
+        // Again where no answer came: if the token was used, its successor is lost anyway, and if it was not, the next
+        // try brings it.
+        let bought = tried(&self.0.location, || endpoint.refresh(&self.0.app, token, user_type, clock.wall())).await;
+        match bought {
             Ok(tokens) => self.keep(Arc::new(tokens)).await,
-            Err(Trouble::Lost) => match self.reconnect(user_type).await {
+            Err(Trouble::Lost) => match self.reconnect(user_type, held.as_deref()).await {
                 Some(tokens) => self.keep(Arc::new(tokens)).await,
                 None => {
                     self.state().dead = Some(digest(token));
@@ -262,34 +257,18 @@ impl Grant {
         }
     }
 
-    /// Sends the refresh token, again where no answer came: if it was used, its successor is lost anyway, and if it was
-    /// not, the next try brings it.
-    async fn buy(&self, token: &SecretString, user_type: UserType) -> Result<Tokens, Trouble> {
+    /// The upstream gives a new code to an app whose tokens are gone while it is still installed. A company's is asked for by
+    /// the company, where an answer ever told which that is.
+    async fn reconnect(&self, user_type: UserType, held: Option<&Tokens>) -> Option<Tokens> {
         let Means { endpoint, clock, .. } = &self.0.means;
-        let mut tried = 0;
-        loop {
-            let done = endpoint.refresh(&self.0.app, token, user_type, clock.wall()).await;
-            tried += 1;
-            match done {
-                Err(Trouble::Upstream(fault)) if tried < TRIES => {
-                    tracing::warn!(
-                        location = self.0.location,
-                        ?fault,
-                        tried,
-                        "the token was not renewed; trying again"
-                    );
-                    sleep(Duration::from_millis(100 << tried).mul_f64(fastrand::f64())).await;
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// The upstream gives a new code to an app whose tokens are gone while it is still installed.
-    async fn reconnect(&self, user_type: UserType) -> Option<Tokens> {
-        let Means { endpoint, clock, .. } = &self.0.means;
-        let code = endpoint.reconnect(&self.0.app, &self.0.location).await?;
+        let company = held.filter(|_| user_type == UserType::Company).and_then(|held| held.company_id.as_deref());
+        let whose = company.map_or(("locationId", &*self.0.location), |company| ("companyId", company));
+        let code = endpoint.reconnect(&self.0.app, whose).await?;
         let tokens = endpoint.redeem(&self.0.app, &code, "", user_type, clock.wall()).await.ok()?;
+        // A location's in the place of a company's would open that location alone.
+        if tokens.user_type != user_type {
+            return None;
+        }
         tracing::warn!(location = self.0.location, "the grant was lost; the upstream gave a new one");
         Some(tokens)
     }
@@ -318,5 +297,24 @@ impl Grant {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks, and again where no answer came.
+pub async fn tried<T, F: Future<Output = Result<T, Trouble>>>(
+    location: &str,
+    ask: impl Fn() -> F,
+) -> Result<T, Trouble> {
+    let mut tried = 0;
+    loop {
+        let done = ask().await;
+        tried += 1;
+        match done {
+            Err(Trouble::Upstream(fault)) if tried < TRIES => {
+                tracing::warn!(location, ?fault, tried, "there is no token yet; trying again");
+                sleep(Duration::from_millis(100 << tried).mul_f64(fastrand::f64())).await;
+            }
+            done => return done,
+        }
     }
 }

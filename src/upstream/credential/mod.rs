@@ -4,6 +4,7 @@
 //! A call takes the [`Bearer`] of the moment. Where the upstream refuses that one, the call asks once for another.
 
 mod endpoint;
+mod exchange;
 mod file;
 mod grant;
 mod oauth;
@@ -14,8 +15,9 @@ mod trouble;
 mod turn;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -83,11 +85,12 @@ impl Credential {
         }
     }
 
-    /// The scopes that the upstream said were granted; a private integration's are not told.
-    pub fn scopes(&self) -> Option<Vec<String>> {
+    /// The bearer that the next call is sent with, as far as that is known without asking anybody.
+    pub(super) fn held(&self) -> Option<Bearer> {
         match self {
-            Self::OAuth(oauth) => oauth.scopes(),
-            Self::Fixed(_) | Self::File(_) => None,
+            Self::Fixed(bearer) => bearer.clone(),
+            Self::File(file) => Some(file.bearer()),
+            Self::OAuth(oauth) => oauth.held(),
         }
     }
 
@@ -118,16 +121,29 @@ struct Sent {
     /// Made once, and marked so that no library writes it into a log.
     header: HeaderValue,
     accepted: AtomicBool,
+    /// The scopes that it was granted, with blanks between, where that was told.
+    granted: Option<Box<str>>,
+    /// What the upstream refused it for lack of a scope, and when.
+    refused: Mutex<Vec<(&'static str, Instant)>>,
 }
+
+/// How long a refusal for lack of a scope holds: a scope can be added without another token.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 
 const SCHEME: &str = "Bearer ";
 
 impl Bearer {
     /// `None` where a header cannot carry it.
     pub fn new(token: &SecretString) -> Option<Self> {
+        Self::granted(token, "")
+    }
+
+    /// The same, with these scopes; without any, it is not known which it has.
+    fn granted(token: &SecretString, scopes: &str) -> Option<Self> {
         let mut header = HeaderValue::try_from(format!("{SCHEME}{}", token.expose_secret())).ok()?;
         header.set_sensitive(true);
-        Some(Self(Arc::new(Sent { header, accepted: AtomicBool::new(false) })))
+        let granted = Some(scopes.trim()).filter(|scopes| !scopes.is_empty()).map(Into::into);
+        Some(Self(Arc::new(Sent { header, accepted: AtomicBool::new(false), granted, refused: Mutex::default() })))
     }
 
     /// The value of the `Authorization` header.
@@ -148,6 +164,24 @@ impl Bearer {
     /// Whether the upstream ever let it in. One that it never did is not made better by another renewal.
     fn is_accepted(&self) -> bool {
         self.0.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may have a scope: those that it was granted were not told, or this is one of them.
+    pub(super) fn was_granted(&self, scope: &str) -> bool {
+        self.0.granted.as_ref().is_none_or(|granted| granted.split_whitespace().any(|one| one == scope))
+    }
+
+    /// Whether the upstream refused it this for lack of a scope not long ago.
+    pub(super) fn was_refused(&self, what: &str) -> bool {
+        let refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().any(|(other, at)| *other == what && at.elapsed() < REFUSED_FOR)
+    }
+
+    /// Notes that the upstream refused it this for lack of a scope.
+    pub(super) fn note_refused(&self, what: &'static str) {
+        let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|(other, _)| *other != what);
+        refused.push((what, Instant::now()));
     }
 
     fn is(&self, other: &Self) -> bool {

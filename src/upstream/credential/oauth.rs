@@ -1,6 +1,6 @@
 //! A location's grant: the one of the settings or the one that an installation brought, and what a company's comes to.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
@@ -9,18 +9,15 @@ use sha2::{Digest, Sha256};
 
 use super::Bearer;
 use super::endpoint::{App, Endpoint};
+use super::exchange::Exchange;
 use super::grant::{Grant, Means};
 use super::store::Store;
 use super::tokens::{Tokens, UserType, digest};
 use super::trouble::Trouble;
-use super::turn::Turn;
 use crate::clock::Clock;
 
 /// How often the store is asked whether an installation through another process helps.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// A location's token that is younger and was never let in is not exchanged anew.
-const FRESH: Duration = Duration::from_secs(30);
 
 /// What the settings say of a location's grant.
 #[derive(Clone)]
@@ -96,8 +93,7 @@ impl Grants {
             installed,
             replaces: first_digest,
             grant: Mutex::new(grant),
-            exchanged: Mutex::default(),
-            turn: Turn::default(),
+            exchange: Exchange::new(location, self.means.clone()),
             looked: Mutex::default(),
         })))
     }
@@ -145,28 +141,15 @@ struct Parts {
     replaces: Option<String>,
     /// The one in use.
     grant: Mutex<Grant>,
-    exchanged: Mutex<Option<Exchanged>>,
-    turn: Turn<Result<Arc<Tokens>, Trouble>>,
+    exchange: Exchange,
     looked: Mutex<Option<Instant>>,
-}
-
-/// A location's token that a company's was exchanged for.
-struct Exchanged {
-    tokens: Arc<Tokens>,
-    at: Instant,
 }
 
 impl OAuth {
     pub(super) async fn bearer(&self) -> Result<Bearer, Trouble> {
-        let grant = self.grant();
-        match grant.current().await {
-            Ok(tokens) => self.bearer_of(&grant, tokens).await,
-            Err(trouble) if trouble.stays() && self.was_installed_elsewhere().await => {
-                let grant = self.grant();
-                let tokens = grant.current().await?;
-                self.bearer_of(&grant, tokens).await
-            }
-            Err(trouble) => Err(trouble),
+        match self.bearer_now().await {
+            Err(trouble) if trouble.stays() && self.was_installed_meanwhile().await => self.bearer_now().await,
+            done => done,
         }
     }
 
@@ -176,7 +159,7 @@ impl OAuth {
             return self.bearer().await.map(Some);
         };
         if held.user_type == UserType::Company {
-            return self.exchanged_instead_of(refused, &grant, held).await;
+            return self.0.exchange.instead_of(refused, &grant, held).await;
         }
         match grant.after(refused).await? {
             Some(tokens) => self.bearer_of(&grant, tokens).await.map(Some),
@@ -186,7 +169,12 @@ impl OAuth {
 
     /// Why there is no token, where that stays.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.grant().trouble()
+        let grant = self.grant();
+        let of_what_is_held = || match grant.held()? {
+            held if held.user_type == UserType::Company => self.0.exchange.trouble(),
+            held => held.is_of_another(&self.0.location).then_some(Trouble::OtherLocation),
+        };
+        grant.trouble().or_else(of_what_is_held)
     }
 
     /// Finds out whether trouble is over. A gateway that is not ready is sent no call that would.
@@ -195,10 +183,14 @@ impl OAuth {
         tokio::spawn(async move { this.bearer().await.is_ok() });
     }
 
-    pub(super) fn scopes(&self) -> Option<Vec<String>> {
-        let exchanged = self.exchanged().as_ref().map(|exchanged| exchanged.tokens.clone());
-        let tokens = exchanged.or_else(|| self.grant().held())?;
-        Some(tokens.scope.split_whitespace().map(str::to_owned).collect())
+    /// The location's bearer, if there is one that can be used. A company's own opens no location.
+    pub(super) fn held(&self) -> Option<Bearer> {
+        let held = self.grant().held()?;
+        let held = match held.user_type {
+            UserType::Company => self.0.exchange.held()?,
+            UserType::Location => held,
+        };
+        held.can_be_used(self.0.means.clock.wall()).then(|| held.bearer.clone())
     }
 
     /// Where a person grants access; `None` where the settings do not say how to come back.
@@ -213,7 +205,7 @@ impl OAuth {
 
     /// Takes what consent gave: buys the tokens, makes sure that they are this location's, keeps them, uses them.
     pub async fn install(&self, code: &SecretString) -> Result<(), Trouble> {
-        let Parts { app, user_type, consent, means, installed, location, .. } = &*self.0;
+        let Parts { app, user_type, consent, means, installed, location, exchange, .. } = &*self.0;
         let redirect = consent.as_ref().map_or("", |consent| &consent.redirect);
         let tokens = means.endpoint.redeem(app, code, redirect, *user_type, means.clock.wall()).await?;
         let exchanged = match tokens.user_type {
@@ -222,90 +214,32 @@ impl OAuth {
                 return Err(Trouble::OtherLocation);
             }
             UserType::Location => None,
-            UserType::Company => Some(self.exchange(&tokens).await?),
+            UserType::Company => Some(exchange.buy(&tokens).await?),
         };
         installed.install(tokens).await?;
-        *self.exchanged() = exchanged.map(|tokens| Exchanged { tokens, at: means.clock.now() });
-        *self.0.grant.lock().unwrap_or_else(PoisonError::into_inner) = installed.clone();
+        self.use_installed(exchanged);
         tracing::info!(location, "the app was granted access");
         Ok(())
     }
 
+    async fn bearer_now(&self) -> Result<Bearer, Trouble> {
+        let grant = self.grant();
+        let tokens = grant.current().await?;
+        self.bearer_of(&grant, tokens).await
+    }
+
     async fn bearer_of(&self, grant: &Grant, tokens: Arc<Tokens>) -> Result<Bearer, Trouble> {
         match tokens.user_type {
+            UserType::Company => self.0.exchange.current(grant, tokens).await,
             // It would be answered with another location's contacts.
-            UserType::Location if tokens.location_id.as_ref().is_some_and(|id| *id != self.0.location) => {
-                Err(Trouble::OtherLocation)
-            }
+            UserType::Location if tokens.is_of_another(&self.0.location) => Err(Trouble::OtherLocation),
             UserType::Location => Ok(tokens.bearer.clone()),
-            UserType::Company => {
-                let now = self.0.means.clock.wall();
-                let held = self.exchanged().as_ref().map(|exchanged| exchanged.tokens.clone());
-                match held.filter(|held| held.can_be_used(now)) {
-                    Some(held) => Ok(held.bearer.clone()),
-                    None => self.exchange_from(grant, tokens, None).await,
-                }
-            }
         }
     }
 
-    async fn exchanged_instead_of(
-        &self,
-        refused: &Bearer,
-        grant: &Grant,
-        company: Arc<Tokens>,
-    ) -> Result<Option<Bearer>, Trouble> {
-        let now = self.0.means.clock.now();
-        match &*self.exchanged() {
-            Some(held) if !held.tokens.bearer.is(refused) => return Ok(Some(held.tokens.bearer.clone())),
-            Some(held) if now.saturating_duration_since(held.at) < FRESH && !refused.is_accepted() => return Ok(None),
-            _ => {}
-        }
-        self.exchange_from(grant, company, Some(refused.clone())).await.map(Some)
-    }
-
-    /// One exchange at a time. `refused`: the location's token that is not good enough.
-    async fn exchange_from(
-        &self,
-        grant: &Grant,
-        company: Arc<Tokens>,
-        refused: Option<Bearer>,
-    ) -> Result<Bearer, Trouble> {
-        let (this, grant) = (self.clone(), grant.clone());
-        let work = async move {
-            let held = this.exchanged().as_ref().map(|exchanged| exchanged.tokens.clone());
-            let is_refused = |tokens: &Tokens| refused.as_ref().is_some_and(|refused| tokens.bearer.is(refused));
-            let now = this.0.means.clock.wall();
-            if let Some(held) = held.filter(|held| !is_refused(held) && held.can_be_used(now)) {
-                return Ok(held);
-            }
-            let tokens = match this.exchange(&company).await {
-                Err(Trouble::Lost) => match grant.after(&company.bearer).await? {
-                    Some(company) => this.exchange(&company).await?,
-                    None => return Err(Trouble::Lost),
-                },
-                done => done?,
-            };
-            *this.exchanged() = Some(Exchanged { tokens: tokens.clone(), at: this.0.means.clock.now() });
-            Ok(tokens)
-        };
-        let done = self.0.turn.take(work).await.unwrap_or(Err(Trouble::Refused(0)));
-        done.map(|tokens| tokens.bearer.clone())
-    }
-
-    async fn exchange(&self, company: &Tokens) -> Result<Arc<Tokens>, Trouble> {
-        let Parts { means, location, .. } = &*self.0;
-        let company_id = company.company_id.as_deref().unwrap_or_default();
-        let tokens = means.endpoint.exchange(&company.bearer, company_id, location, means.clock.wall()).await?;
-        company.bearer.accept();
-        match tokens.location_id.as_ref().is_some_and(|id| id != location) {
-            true => Err(Trouble::OtherLocation),
-            false => Ok(Arc::new(tokens)),
-        }
-    }
-
-    /// Whether another process of this state directory was granted access meanwhile.
-    async fn was_installed_elsewhere(&self) -> bool {
+    /// Whether access was granted meanwhile: by way of another process of this state directory, or of this one, when
+    /// the disk did not take it at once.
+    async fn was_installed_meanwhile(&self) -> bool {
         {
             let now = self.0.means.clock.now();
             let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -317,15 +251,17 @@ impl OAuth {
         let Ok(true) = self.0.installed.adopt(self.0.replaces.as_deref()).await else {
             return false;
         };
-        *self.0.grant.lock().unwrap_or_else(PoisonError::into_inner) = self.0.installed.clone();
+        self.use_installed(None);
         true
+    }
+
+    /// `exchanged`: what a company's tokens came to.
+    fn use_installed(&self, exchanged: Option<Arc<Tokens>>) {
+        *self.0.grant.lock().unwrap_or_else(PoisonError::into_inner) = self.0.installed.clone();
+        self.0.exchange.begin(exchanged);
     }
 
     fn grant(&self) -> Grant {
         self.0.grant.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn exchanged(&self) -> MutexGuard<'_, Option<Exchanged>> {
-        self.0.exchanged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,9 +3,9 @@
 //! The database is opened for a moment, under a lock, and not for the life of the process: tokens change once a day,
 //! and so `check` and a second gateway (the next one of a rolling restart) work beside the one that runs.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,9 +42,10 @@ impl Store {
             made => made?,
         }
         // It is ours, whoever made it and however wide.
-        std::fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
+        fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
+        hand_over(&dir);
         let store = Self(Arc::new(dir));
-        if std::fs::metadata(store.path()).map_or(0, |file| file.len()) == 0 {
+        if store.is_missing() {
             store.with(|_| Ok(())).map_err(io::Error::other)?;
         }
         // The names of files made in a directory outlive a power cut once the directory itself was written.
@@ -116,11 +117,32 @@ impl Store {
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, String> {
         let _locked = self.lock()?;
         let path = self.path();
+        let told = |error: redb::Error| format!("{}: {}", path.display(), mended(&error));
+        if self.is_missing() {
+            self.make(&path).map_err(told)?;
+        }
+        let database = Builder::new().set_cache_size(CACHE).open(&path).map_err(redb::Error::from);
+        database.and_then(|database| work(&database)).map_err(told)
+    }
+
+    fn is_missing(&self) -> bool {
+        fs::metadata(self.path()).map_or(0, |file| file.len()) == 0
+    }
+
+    /// Makes the database under another name first: one that a crash left half made could not be opened any more.
+    fn make(&self, path: &Path) -> Result<(), redb::Error> {
+        let aside = path.with_extension("new");
+        match fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
         // The database opens what is there, and would make it readable for others.
-        drop(owned(&path).map_err(|error| format!("{}: {error}", path.display()))?);
-        let database = Builder::new().set_cache_size(CACHE).create(&path).map_err(redb::Error::from);
-        let done = database.and_then(|database| work(&database));
-        done.map_err(|error| format!("{}: {error}", path.display()))
+        let file = owned(&aside)?;
+        drop(Builder::new().set_cache_size(CACHE).create(&aside)?);
+        file.sync_all()?;
+        fs::rename(&aside, path)?;
+        File::open(&*self.0)?.sync_all()?;
+        Ok(())
     }
 
     /// Keeps all others out, in this process and in others. Moments are short, so that waiting for one needs no end.
@@ -152,7 +174,36 @@ fn private() -> DirBuilder {
 
 /// Opens a file, or makes one that only its owner can read.
 fn owned(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    hand_over(path);
+    Ok(file)
+}
+
+/// Gives what root made to the owner of the directory that it is in: what `check` made as root could not be opened by the
+/// service. Nobody else can, and nobody else has to.
+fn hand_over(path: &Path) {
+    let around = path.parent().and_then(|around| fs::metadata(around).ok());
+    let differs = |around: &fs::Metadata| fs::metadata(path).is_ok_and(|made| made.uid() != around.uid());
+    if let Some(around) = around.filter(differs) {
+        let _ = chown(path, Some(around.uid()), Some(around.gid()));
+    }
+}
+
+/// What is wrong with the database, and what helps where its file is none or is damaged. It is not taken away here:
+/// somebody may be able to put it right, and the tokens in it are nowhere else.
+fn mended(error: &redb::Error) -> String {
+    let is_damaged = match error {
+        redb::Error::Corrupted(_) => true,
+        redb::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+        _ => false,
+    };
+    match is_damaged {
+        true => format!(
+            "{error}. Put a copy of the file in its place, or move it away: then the locations begin again with the \
+             tokens of the settings, or with /oauth/install"
+        ),
+        false => error.to_string(),
+    }
 }
 
 fn unreadable() -> Trouble {
@@ -164,3 +215,6 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Trouble> + Se
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(Trouble::Storage("the work on the database ended early".into())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,8 +71,8 @@ pub struct Tokens {
     pub bearer: Bearer,
     /// What the next pair is bought with, once. A location's token that was exchanged has none.
     pub refresh: SecretString,
-    /// What was granted.
-    pub scope: String,
+    /// What was granted, which the bearer tells as well.
+    scope: String,
     /// For whom.
     pub user_type: UserType,
     /// Whose, if it is a location's.
@@ -97,10 +97,11 @@ impl Tokens {
             (None, Some(used)) => used.clone(),
             (None, None) => String::new().into(),
         };
+        let scope = answer.scope.unwrap_or_default();
         Ok(Self {
-            bearer: bearer(answer.access_token)?,
+            bearer: bearer(answer.access_token, &scope)?,
             refresh,
-            scope: answer.scope.unwrap_or_default(),
+            scope,
             user_type,
             location_id: answer.location_id,
             company_id: answer.company_id,
@@ -112,7 +113,7 @@ impl Tokens {
     /// What was kept.
     pub fn kept(row: Row) -> Result<Self, Trouble> {
         Ok(Self {
-            bearer: bearer(row.access_token)?,
+            bearer: bearer(row.access_token, &row.scope)?,
             refresh: row.refresh_token.into(),
             scope: row.scope,
             user_type: row.user_type,
@@ -138,6 +139,11 @@ impl Tokens {
         }
     }
 
+    /// Whether it is said to be for another location.
+    pub fn is_of_another(&self, location: &str) -> bool {
+        self.location_id.as_ref().is_some_and(|id| id != location)
+    }
+
     /// Whether it can be sent: a call that begins now should arrive before it expires.
     pub fn can_be_used(&self, now: SystemTime) -> bool {
         self.left(now) > Duration::from_secs(30).min(self.lifetime / 20)
@@ -153,11 +159,11 @@ impl Tokens {
     }
 }
 
-fn bearer(token: String) -> Result<Bearer, Trouble> {
+fn bearer(token: String, scope: &str) -> Result<Bearer, Trouble> {
     let token = SecretString::from(token);
     Some(token)
         .filter(|token| !token.expose_secret().is_empty())
-        .and_then(|t| Bearer::new(&t))
+        .and_then(|token| Bearer::granted(&token, scope))
         .ok_or(Trouble::Unsendable)
 }
 

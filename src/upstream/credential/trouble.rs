@@ -1,6 +1,7 @@
 //! Why a credential gives no bearer, by what can be done about it.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use crate::upstream::error::{Error, Fault};
 
@@ -19,6 +20,8 @@ pub enum Trouble {
     OtherLocation,
     /// A company's grant that does not reach this location.
     NotReached,
+    /// A company's grant without the scope that exchanging it for a location's takes.
+    NotExchanged,
     /// The upstream refuses to renew, and does not say why in words that are known.
     Refused(u16),
     /// Tokens could not be written down or read, and what was not written down is not used.
@@ -53,8 +56,9 @@ impl Trouble {
             Self::Lost | Self::NotInstalled => "The code was refused. Open /oauth/install to begin again.",
             Self::OtherLocation => "Access was granted to another location than the one that is served here.",
             Self::NotReached => "Access was granted to a company that this location does not belong to.",
+            Self::NotExchanged => "The app lacks the scope oauth.write: the settings have to be mended.",
             Self::App => "The upstream does not know the app or its secret: the settings have to be mended.",
-            Self::Storage(_) => "The tokens could not be kept: the state directory has to be mended.",
+            Self::Storage(_) => "The tokens could not be kept yet: the state directory has to be mended.",
             Self::Inactive => "The location is not active upstream.",
             Self::Refused(_) | Self::Unsendable => "The upstream refused. Open /oauth/install to begin again.",
             Self::Upstream(_) => "The upstream could not be asked. Open /oauth/install to begin again.",
@@ -75,6 +79,7 @@ impl Trouble {
                 "open /oauth/install and choose the location of GATEWAY_LOCATION_ID, or set the id of the other one"
             }
             Self::NotReached => "install the app for this location, then open /oauth/install",
+            Self::NotExchanged => "have oauth.write in GATEWAY_OAUTH_SCOPES and open /oauth/install",
             Self::Refused(_) => "try again later; if it stays, open /oauth/install",
             Self::Storage(_) => "make GATEWAY_STATE_DIR a directory that this user can write, on a disk with room",
             Self::Unsendable => "set the token again, as visible ASCII without blanks",
@@ -92,6 +97,7 @@ impl fmt::Display for Trouble {
             Self::App => f.write_str("the app's id or secret is refused"),
             Self::OtherLocation => f.write_str("the grant is another location's"),
             Self::NotReached => f.write_str("the company's grant does not reach this location"),
+            Self::NotExchanged => f.write_str("the company's grant lacks the scope oauth.write"),
             Self::Refused(status) => write!(f, "the upstream refuses to renew the token (HTTP {status})"),
             Self::Storage(why) => write!(f, "tokens cannot be kept in GATEWAY_STATE_DIR: {why}"),
             Self::Unsendable => f.write_str("the credential has characters that a header cannot carry"),
@@ -101,3 +107,36 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
+
+/// A failure, and how long nothing is tried after it.
+pub struct Failed {
+    pub why: Trouble,
+    until: Instant,
+    times: u32,
+}
+
+impl Failed {
+    /// After the one `before`, if that is not over.
+    pub fn new(why: Trouble, before: Option<&Self>, now: Instant) -> Self {
+        let times = before.map_or(0, |before| before.times);
+        let pause = match &why {
+            // Costs a look into the store, and no call, for as long as the same token is there.
+            Trouble::Lost | Trouble::NotInstalled => Duration::from_secs(5),
+            why if why.stays() => Duration::from_secs(30),
+            _ => Duration::from_millis(200).saturating_mul(1 << times.min(8)).min(Duration::from_secs(30)),
+        };
+        Self { why, until: now + pause, times: times + 1 }
+    }
+
+    /// Whether it is too early to try again.
+    pub fn waits(&self, now: Instant) -> bool {
+        now < self.until
+    }
+
+    /// Tells the log, unless it was told of the same `before`.
+    pub fn tell(&self, location: &str, before: Option<&Self>) {
+        if before.is_none_or(|before| before.why != self.why) {
+            tracing::error!(location, why = %self.why, mend = self.why.mend(), "no token");
+        }
+    }
+}

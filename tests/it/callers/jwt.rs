@@ -189,6 +189,25 @@ async fn keys_are_fetched_once_and_a_new_one_is_taken_up_while_an_old_one_goes()
     assert_eq!(issuer.hits(), 3);
 }
 
+/// Nothing says that there is another key but that the one that is held signed nothing of this.
+#[tokio::test]
+async fn a_new_key_under_an_old_name_or_without_one_is_found_as_soon() {
+    for named in [Some("k"), None] {
+        let (old, new) = (Signer::ed("k"), Signer::ed("k"));
+        let issuer = Issuer::start(&[&old]).await;
+        let stage = at_issuer(&issuer).await;
+        let right = claims(&here(&stage), &json!({ "exp": "now+86400" }));
+        let (first, second) = (old.sign_as(named, &right), new.sign_as(named, &right));
+        assert_eq!((status(&stage, &first).await, issuer.hits()), (200, 1));
+        issuer.publish(&[&new]);
+        stage.clock.advance(Duration::from_secs(10));
+        assert_eq!((status(&stage, &second).await, issuer.hits()), (401, 1), "no fetch so soon after the last");
+        stage.clock.advance(Duration::from_secs(6));
+        assert_eq!((status(&stage, &second).await, issuer.hits()), (200, 2), "{named:?}");
+        assert_eq!((status(&stage, &first).await, issuer.hits()), (401, 2), "the old one is gone");
+    }
+}
+
 #[tokio::test]
 async fn a_withdrawn_key_opens_nothing_after_a_long_silence() {
     let (old, new) = (Signer::ed("old"), Signer::ed("new"));

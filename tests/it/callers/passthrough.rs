@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contacts_gateway::sandbox::{Fault, Variant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
@@ -52,6 +53,10 @@ async fn a_refused_credential_is_its_callers_matter_and_no_outage_of_the_gateway
     let (_, answer) = stage.ask_as("pit-none", Some(&a), NAME, id.clone()).await;
     assert_eq!(errors(&answer), one_error("contact", "FORBIDDEN"));
     assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!([READ]));
+    // Nothing that another credential would help.
+    stage.sandbox.fault(Fault::on(CONTACT).refuse(Variant::Unauthorized).times(1));
+    let (_, answer) = stage.ask_as("pit-a1", Some(&a), NAME, id.clone()).await;
+    assert_eq!(errors(&answer), one_error("contact", "INTERNAL"));
     // A credential of one location that names another sees nothing under that name.
     let (_, answer) = stage.ask_as("pit-b1", Some(&a), NAME, id.clone()).await;
     assert_eq!(answer["data"], json!({ "contact": null }));

@@ -28,6 +28,8 @@ async fn a_caller_without_the_scope_is_refused_every_reading_with_no_call_though
             let (status, answer) = stage.ask_as(key, None, query, id.clone()).await;
             assert_eq!((status, errors(&answer)), (200, one_error("it", "FORBIDDEN")), "{query}");
             assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!([READ]));
+            let words = "This needs the scope contacts.readonly, which the caller does not have.";
+            assert_eq!(answer["errors"][0]["message"], words);
             assert_eq!(stage.calls().len(), 0, "{query}");
         }
     }

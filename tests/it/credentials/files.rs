@@ -1,7 +1,7 @@
 //! Tokens in files: those that are given, and those that are kept.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -105,6 +105,39 @@ async fn what_is_kept_is_for_its_owners_eyes_alone() {
     let stage = over(sandbox, &settings).await;
     name(&stage, 0).await;
     assert_eq!(mode(&deep), 0o700);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_told_with_what_helps_and_left_as_it_is() {
+    let state = tempfile::tempdir().expect("a directory");
+    let sandbox = sandbox("").await;
+    let settings = granted(&sandbox, &state);
+    let file = state.path().join("credentials/grants.redb");
+    fs::create_dir(state.path().join("credentials")).expect("a directory");
+    fs::write(&file, [0; 4096]).expect("a file");
+    let (code, told) = served::run(&["serve"], &sandbox, &settings).await;
+    assert!(code == 1 && told.contains("grants.redb") && told.contains("move it away"), "{told}");
+    assert_eq!(fs::read(&file).expect("the file"), [0; 4096]);
+    fs::rename(&file, file.with_extension("bad")).expect("a move");
+    let (code, told) = served::run(&["check"], &sandbox, &settings).await;
+    assert_eq!(code, 0, "{told}");
+}
+
+/// The service has an owner of its own; `check` is run by whoever looks after it, root as a rule.
+#[tokio::test]
+async fn what_check_makes_belongs_to_the_owner_of_the_state_directory() {
+    let state = tempfile::tempdir().expect("a directory");
+    // Only root can, and without root there is one owner.
+    let _ = std::os::unix::fs::chown(state.path(), Some(65_534), Some(65_534));
+    let sandbox = sandbox("").await;
+    let (code, told) = served::run(&["check"], &sandbox, &granted(&sandbox, &state)).await;
+    assert_eq!(code, 0, "{told}");
+    let owner = |path: &Path| fs::metadata(path).expect("what is there").uid();
+    let ours = state.path().join("credentials");
+    let files = fs::read_dir(&ours).expect("files").map(|file| file.expect("a file").path());
+    let made: Vec<_> = files.chain([ours]).collect();
+    assert_eq!(made.len(), 4, "{made:?}");
+    assert!(made.iter().all(|path| owner(path) == owner(state.path())), "{made:?}");
 }
 
 #[tokio::test]

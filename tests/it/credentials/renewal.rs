@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use contacts_gateway::sandbox::{Fault, Variant};
 use futures_util::future::join_all;
-use serde_json::json;
 
 use super::*;
 
@@ -62,19 +61,6 @@ async fn an_expired_token_is_not_even_sent() {
     assert_eq!(calls(&stage), [1, 0, 1]);
 }
 
-const CREATE_NOTE: &str = "POST /contacts/{contactId}/notes";
-
-async fn note(stage: &Stage) -> Value {
-    let query = "mutation M($input: CreateNoteInput!) { createNote(input: $input) { note { note } } }";
-    stage.ask(query, json!({ "input": { "contactId": stage.ids()[0], "note": "Once" } })).await
-}
-
-/// How often the note was sent, and how often the upstream has it.
-fn noted(stage: &Stage) -> (usize, usize) {
-    let record = stage.sandbox.record(&stage.sandbox.info().location_id, &stage.ids()[0]);
-    (stage.sandbox.count(CREATE_NOTE), record.notes.iter().filter(|note| note["body"] == "Once").count())
-}
-
 #[tokio::test]
 async fn a_change_that_meets_an_expired_token_is_made_once() {
     let (stage, _state) = warm_stage("").await;
@@ -102,7 +88,8 @@ async fn a_change_whose_time_is_over_before_there_is_a_token_is_not_made() {
     assert_eq!(noted(&stage), (1, 0), "refused, and not sent again");
 }
 
-/// What each refusal does: the code that is answered, the renewals, the calls for the contact.
+/// What each refusal does: the code that is answered, the renewals, the calls for the contact. Only a refused credential
+/// makes the gateway unready.
 #[tokio::test]
 async fn each_401_and_403_is_told_from_the_others() {
     let answered = "";
@@ -115,6 +102,7 @@ async fn each_401_and_403_is_told_from_the_others() {
         (Variant::NoVersion, 9, "INTERNAL", 0, 1),
         (Variant::BadVersion, 9, "INTERNAL", 0, 1),
         (Variant::TimedOut, 1, answered, 0, 2),
+        (Variant::Unauthorized, 9, "INTERNAL", 0, 1),
         (Variant::WrongLocation, 9, "FORBIDDEN", 0, 1),
         (Variant::Forbidden, 9, "FORBIDDEN", 0, 1),
     ];
@@ -125,6 +113,7 @@ async fn each_401_and_403_is_told_from_the_others() {
         let codes: Vec<_> = errors(&answer).into_iter().map(|(_, code)| code).collect();
         assert_eq!(codes.concat(), code, "{variant:?}: {answer}");
         assert_eq!(calls(&stage), [renewals, 0, reads], "{variant:?}");
+        assert_eq!(ready(&stage).await, if code == "UPSTREAM_UNAVAILABLE" { 503 } else { 200 }, "{variant:?}");
     }
 }
 
@@ -160,69 +149,4 @@ async fn a_refusal_of_one_thing_alone_does_not_renew_for_ever() {
         renewals += calls(&stage)[0];
     }
     assert!((1..=6).contains(&renewals), "{renewals}");
-}
-
-#[tokio::test]
-async fn a_companys_token_is_exchanged_for_the_locations() {
-    let state = tempfile::tempdir().expect("a directory");
-    let sandbox = sandbox("").await;
-    let mut settings = granted(&sandbox, &state);
-    settings.push(("OAUTH_USER_TYPE", "Company".into()));
-    let stage = over(sandbox, &settings).await;
-    join_all((0..10).map(|n| name(&stage, n))).await;
-    assert_eq!(calls(&stage), [1, 1, 10]);
-    name(&stage, 10).await;
-    assert_eq!(calls(&stage), [0, 0, 1]);
-    // Only the location's is dead: the company's is good for another.
-    stage.sandbox.fault(Fault::on(CONTACT).refuse(Variant::InvalidJwt).times(1));
-    name(&stage, 11).await;
-    assert_eq!(calls(&stage), [0, 1, 2]);
-    stage.sandbox.expire_tokens();
-    join_all((12..22).map(|n| name(&stage, n))).await;
-    let [renewals, exchanges, reads] = calls(&stage);
-    assert_eq!((renewals, exchanges), (1, 2), "one with the dead token, one with the next");
-    assert!((11..=20).contains(&reads), "{reads}");
-}
-
-/// Two locations of one company, whose grant begins with one token: it works once.
-#[tokio::test]
-async fn locations_of_one_grant_renew_it_once() {
-    let state = tempfile::tempdir().expect("a directory");
-    let sandbox = sandbox("").await;
-    let (info, app) = (sandbox.info().clone(), app(&sandbox));
-    let rows = info.locations.iter().map(|location| {
-        let (id, token) = (&location.location_id, &app.refresh_token);
-        format!("[[location]]\nid = \"{id}\"\noauth = {{ refresh_token = \"{token}\", user_type = \"Company\" }}\n")
-    });
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), rows.collect::<String>()).expect("a file that can be written");
-    let dir = state.path().display().to_string();
-    let general = [
-        ("OAUTH_CLIENT_ID", app.client_id.as_str()),
-        ("OAUTH_CLIENT_SECRET", app.client_secret.as_str()),
-        ("STATE_DIR", dir.as_str()),
-    ];
-    let stage = Stage::over(sandbox, &general, Some(file.path())).await;
-    let id = stage.ids()[0].clone();
-    let asks = info.locations.iter().map(|location| stage.ask_at(&location.location_id, NAME, json!({ "id": id })));
-    let answers = join_all(asks).await;
-    assert!(answers.iter().all(|answer| answer["data"]["contact"]["name"].is_string()), "{answers:?}");
-    assert_ne!(answers[0], answers[1]);
-    assert_eq!(calls(&stage), [1, 2, 2]);
-}
-
-/// The upstream tells which scopes a grant has.
-#[tokio::test]
-async fn a_grant_that_may_only_read_is_asked_for_no_change() {
-    let state = tempfile::tempdir().expect("a directory");
-    let scopes = vec!["contacts.readonly".to_owned()];
-    let options = Options { oauth: true, locations: 2, contacts: 60, scopes, ..Options::default() };
-    let sandbox = Sandbox::start(options, local().await);
-    let settings = granted(&sandbox, &state);
-    let stage = over(sandbox, &settings).await;
-    name(&stage, 0).await;
-    let answer = note(&stage).await;
-    assert_eq!(errors(&answer), one_error("createNote", "FORBIDDEN"));
-    assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!(["contacts.write"]));
-    assert_eq!(noted(&stage), (0, 0));
 }

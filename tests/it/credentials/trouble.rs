@@ -6,6 +6,7 @@ use std::time::Duration;
 use contacts_gateway::sandbox::{Cut, Fault};
 
 use super::install::install;
+use super::served::run;
 use super::*;
 
 #[tokio::test]
@@ -112,8 +113,15 @@ async fn another_locations_grant_reads_nothing() {
     settings.retain(|(name, _)| *name != "OAUTH_REFRESH_TOKEN");
     settings.push(("OAUTH_REFRESH_TOKEN", sandbox.grant(&other)));
     let stage = over(sandbox, &settings).await;
+    assert_eq!(ready(&stage).await, 200, "nothing is known yet");
     assert_eq!(errors(&ask_name(&stage, 0).await), one_error("contact", "FORBIDDEN"));
-    assert_eq!(calls(&stage), [1, 0, 0]);
+    assert_eq!((calls(&stage), ready(&stage).await), ([1, 0, 0], 503));
+    let (code, told) = run(&["check"], &stage.sandbox, &settings).await;
+    let mend = "open /oauth/install and choose the location of GATEWAY_LOCATION_ID";
+    assert!(code == 1 && told.contains("✗ location") && told.contains(mend), "{told}");
+    assert_eq!(install(&stage, "").await, 200);
+    assert_eq!(ready(&stage).await, 200);
+    name(&stage, 0).await;
 }
 
 /// The disk does not take what the upstream gave: it is not used before it does, and not thrown away either.
@@ -138,4 +146,27 @@ async fn what_cannot_be_written_down_is_not_used() {
     stage.clock.advance(Duration::from_secs(31));
     name(&stage, 1).await;
     assert_eq!(calls(&stage), [0, 0, 1], "the one that was bought is used");
+}
+
+/// A person granted access, the code is used up, and the disk did not take what it brought.
+#[tokio::test]
+async fn an_installation_that_could_not_be_written_down_is_used_once_it_can_be() {
+    let (stage, state) = warm_stage("").await;
+    stage.sandbox.uninstall(&stage.sandbox.info().location_id.clone());
+    assert!(is_refused(&ask_name(&stage, 1).await));
+    let database = state.path().join("credentials/grants.redb");
+    let aside = state.path().join("credentials/aside");
+    fs::rename(&database, &aside).expect("a move");
+    fs::create_dir(&database).expect("something in its place");
+    fs::write(database.join("file"), "").expect("something in that");
+    assert_eq!(install(&stage, "").await, 502);
+    stage.calls();
+    stage.clock.advance(Duration::from_secs(6));
+    assert_eq!(errors(&ask_name(&stage, 1).await), one_error("contact", "INTERNAL"));
+    assert_eq!(calls(&stage), [0, 0, 0], "what is not written down is not used");
+    fs::remove_dir_all(&database).expect("a directory");
+    fs::rename(&aside, &database).expect("a move");
+    stage.clock.advance(Duration::from_secs(6));
+    name(&stage, 1).await;
+    assert_eq!((calls(&stage), ready(&stage).await), ([0, 0, 1], 200));
 }

@@ -314,5 +314,7 @@ async fn a_credential_without_the_scope_is_told_and_nothing_is_looked_for() {
     let answer = stage.change("createNote", of_demo(json!({ "note": "x" })), "note { id }").await;
     assert_eq!(errors(&answer), one_error("createNote", "FORBIDDEN"));
     assert_eq!(answer["errors"][0]["extensions"]["missingScopes"], json!(["contacts.write"]));
+    let told = answer["errors"][0]["message"].as_str().expect("a message");
+    assert!(told.starts_with("The upstream credential lacks the scope contacts.write:"), "{told}");
     assert_eq!(stage.sandbox.total(), 1, "what the upstream said is not asked again");
 }
