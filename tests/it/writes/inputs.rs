@@ -43,6 +43,8 @@ async fn every_problem_is_told_with_the_way_to_it_and_nothing_is_sent() {
         ("updateContact", json!({ "id": c }), json!([[]])),
         ("updateContact", json!({ "id": c, "address": {}, "customFields": [{ "id": "f" }] }), json!([[]])),
         ("updateContact", json!({ "id": "a/b", "dnd": null, "email": "" }), json!([["id"], ["email"], ["dnd"]])),
+        ("updateContact", json!({ "id": c, "firstName": "x", "customFields": null }), json!([["customFields"]])),
+        ("upsertContact", json!({ "email": "x@y.example", "customFields": null }), json!([["customFields"]])),
         ("upsertContact", json!({ "lastName": "X" }), json!([[]])),
         ("upsertContact", json!({ "lastName": "X", "phone": "", "email": null }), json!([[]])),
         ("upsertContact", json!({ "email": "x" }), json!([["email"]])),
@@ -143,7 +145,7 @@ async fn an_upsert_clears_as_its_own_form_declares() {
     let location = stage.sandbox.info().location_id.clone();
     let input = json!({
         "email": "new@new.example", "website": null, "source": null, "assignedTo": null, "dateOfBirth": null,
-        "dnd": null, "tags": null, "customFields": null, "createNewIfDuplicateAllowed": null,
+        "dnd": null, "tags": null, "createNewIfDuplicateAllowed": null,
     });
     stage.changed("upsertContact", input, "created").await;
     let sent = json!({
