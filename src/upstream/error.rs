@@ -189,6 +189,7 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
     let trace_id = body.trace_id;
     let mut lines = body.message.into_lines();
+    let reasons = lines.len();
     lines.extend(body.error.into_lines());
     let says = |part: &str| lines.iter().any(|line| line.to_ascii_lowercase().contains(part));
     // "Not found" alone is what a server says that has no such route; the upstream names what it has not found.
@@ -200,7 +201,11 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
         400 | 404 if lines.iter().any(names_what) => Fault::NotFound,
         400 | 409 | 422 => match super::wire::first_of([body.meta.contact_id]) {
             Some(id) => Fault::Duplicate(id),
-            None => Fault::Refused(lines),
+            None => {
+                // The name of the status stands beside them.
+                lines.truncate(if reasons > 0 { reasons } else { lines.len() });
+                Fault::Refused(lines)
+            }
         },
         401 if says("scope") => Fault::Scope(scope),
         401 if says("timed out") => Fault::Timeout,
@@ -234,11 +239,8 @@ mod tests {
             (404, r#"{"statusCode":404,"message":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
             (404, r#"{"message":"Cannot GET /x","error":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
             (404, "", Fault::Gateway("unexpected status 404".into())),
-            (
-                400,
-                r#"{"statusCode":422,"message":["a","b"],"error":"Unprocessable Entity"}"#,
-                refused(&["a", "b", "Unprocessable Entity"]),
-            ),
+            (400, r#"{"statusCode":422,"message":["a","b"],"error":"Unprocessable Entity"}"#, refused(&["a", "b"])),
+            (400, r#"{"error":"Bad Request"}"#, refused(&["Bad Request"])),
             (422, r#"{"message":"x"}"#, refused(&["x"])),
             (
                 400,

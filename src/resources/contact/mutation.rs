@@ -78,7 +78,7 @@ impl ContactMutation {
         let request = Request::of(ctx);
         let account = request.account().clone();
         let body = input.draft(&account).done(ctx)?;
-        let made = request.change(Create { account, body }).await;
+        let made = request.change(ctx, Create { account, body }).await;
         Some(made.map(|contact| CreateContactPayload { contact: shown(contact) }))
     }
 
@@ -93,7 +93,7 @@ impl ContactMutation {
         let account = request.account().clone();
         let (draft, id) = input.draft();
         let (body, id) = draft.done(ctx).zip(id)?;
-        let changed = request.change(Update { account, id, body }).await;
+        let changed = request.change(ctx, Update { account, id, body }).await;
         Some(changed.map(|contact| UpdateContactPayload { contact: shown(contact) }))
     }
 
@@ -107,7 +107,7 @@ impl ContactMutation {
         let request = Request::of(ctx);
         let account = request.account().clone();
         let body = input.draft(&account).done(ctx)?;
-        let done = request.change(Upsert { account, body }).await;
+        let done = request.change(ctx, Upsert { account, body }).await;
         Some(done.map(|Upserted { created, contact }| UpsertContactPayload { created, contact: shown(contact) }))
     }
 
@@ -123,7 +123,7 @@ impl ContactMutation {
         let mut draft = Draft::default();
         let id = draft.id("id", Id::of_contact(&input.id));
         let (_, id) = draft.done(ctx).zip(id)?;
-        let deleted = request.change(Delete { account, id }).await;
+        let deleted = request.change(ctx, Delete { account, id }).await;
         Some(deleted.map(|()| DeleteContactPayload { deleted_id: input.id }))
     }
 
@@ -165,7 +165,7 @@ async fn edit_tags(
     }
     say_tags(&mut draft, tags);
     let (body, id) = draft.done(ctx).zip(id)?;
-    Some(request.change(EditTags { account, id, body, add }).await)
+    Some(request.change(ctx, EditTags { account, id, body, add }).await)
 }
 
 fn shown(contact: model::Contact) -> Option<Contact> {
