@@ -112,6 +112,13 @@ impl Error {
         self.reached && matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::BadResponse(_))
     }
 
+    /// Whether the upstream's answer says that it did not do what was asked, though there may be what it was asked about.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status, Some(400 | 401 | 403 | 409 | 422 | 429))
+            && !self.is_unclear()
+            && self.fault != Fault::NotFound
+    }
+
     /// Whether the same read may well succeed if it is sent again.
     pub fn is_transient(&self) -> bool {
         matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::RateLimited(_))

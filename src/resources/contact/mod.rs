@@ -4,6 +4,7 @@ mod api;
 mod input;
 mod list;
 mod loader;
+mod look;
 mod model;
 mod mutation;
 mod parts;

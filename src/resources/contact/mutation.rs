@@ -107,7 +107,7 @@ impl ContactMutation {
         let request = Request::of(ctx);
         let account = request.account().clone();
         let body = input.draft(&account).done(ctx)?;
-        let done = request.change(ctx, Upsert { account, body }).await;
+        let done = request.change(ctx, Upsert::new(account, body)).await;
         Some(done.map(|Upserted { created, contact }| UpsertContactPayload { created, contact: shown(contact) }))
     }
 
