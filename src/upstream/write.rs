@@ -41,6 +41,11 @@ pub trait Write: Clone + Debug + Send + Sync + 'static {
     /// Puts on the shelf what the answer told of the new state.
     fn keep(&self, _done: &Self::Done, _shelf: &mut Shelf<'_>) {}
 
+    /// Whether what is to be changed is of the location, as far as that can be known.
+    fn is_here(&self, _upstream: &Upstream) -> impl Future<Output = Result<bool, Error>> + Send {
+        async { Ok(true) }
+    }
+
     /// Whether after this failure it has to be looked whether the change was made all the same.
     fn is_doubtful(&self, error: &Error) -> bool {
         error.is_unclear()
@@ -112,6 +117,12 @@ impl Upstream {
     }
 
     async fn make<W: Write>(self, mut write: W, deadline: Instant) -> Result<W::Done, Error> {
+        let route = write.call().route();
+        match write.is_here(&self).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Error { reached: false, ..Error::new(route, Fault::NotFound) }),
+            Err(error) => return Err(error),
+        }
         let began = self.0.cache.epochs().now();
         let earliest = (self.0.cache.clock().wall() - MOST_SKEW).try_into().unwrap_or(Timestamp::MAX);
         let sent = self.send(write.account(), &write.call(), deadline).await;

@@ -2,6 +2,7 @@
 
 mod callers;
 mod doubts;
+mod elsewhere;
 mod failures;
 mod inputs;
 mod lag;

@@ -1,4 +1,5 @@
-//! What is looked for when the answer to a change of a contact was lost.
+//! What is looked for beside a change: whether its contact is one of the location, and, when its answer was lost, whether it was
+//! made.
 
 use std::sync::Arc;
 
@@ -8,6 +9,16 @@ use super::api;
 use super::loader::ContactById;
 use super::model::{Contact, Part};
 use crate::upstream::{Account, Call, Error, Id, Upstream};
+
+/// Whether a change of this contact, or of something that belongs to it, may be sent: not where it is known to be none of the
+/// location's. A key that opens several locations would change it all the same, so there it is looked up first.
+pub async fn is_here(upstream: &Upstream, account: &Arc<Account>, id: &Id) -> Result<bool, Error> {
+    let question = ContactById::new(account.clone(), id.clone());
+    if account.opens_others() {
+        return Ok(upstream.read_now(&question).await?.is_some());
+    }
+    Ok(account.is_only() || upstream.held(&question).is_none_or(|held| held.value.is_some()))
+}
 
 /// The contact with everything, as it is now.
 pub async fn read_whole(upstream: &Upstream, account: &Arc<Account>, id: &Id) -> Option<Arc<Contact>> {

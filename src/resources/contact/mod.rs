@@ -18,6 +18,7 @@ use async_graphql::{Context, ID, Object};
 
 pub use loader::{ALL, OF_A_BUSINESS, SEARCHED};
 pub use loader::{ContactById, first_of_location};
+pub(in crate::resources) use look::is_here;
 use model::{Part, Parts};
 pub use mutation::ContactMutation;
 pub(in crate::resources) use mutation::of_deleted;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::api::{self, Written};
 use super::loader::ContactById;
-use super::look::{find_same, is_as_sent, is_gone, read_whole};
+use super::look::{find_same, is_as_sent, is_gone, is_here, read_whole};
 use super::model::{Contact, Part, Parts};
 use crate::cache::{Tag, View};
 use crate::resources::changed::Changed;
@@ -122,6 +122,10 @@ impl Write for Update {
         keep(&self.account, contact, shelf);
     }
 
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.id).await
+    }
+
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Contact> {
         let seen = read_whole(upstream, &self.account, &self.id).await?;
         is_as_sent(&seen, &self.body).then(|| (*seen).clone())
@@ -228,6 +232,10 @@ impl Write for Delete {
         shelf.put(ContactById::new(self.account.clone(), self.id.clone()), None, 0);
     }
 
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.id).await
+    }
+
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<()> {
         is_gone(upstream, &self.account, &self.id).await.then_some(())
     }
@@ -280,6 +288,10 @@ impl Write for EditTags {
 
     fn keep(&self, contact: &Contact, shelf: &mut Shelf<'_>) {
         keep(&self.account, contact, shelf);
+    }
+
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.id).await
     }
 
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Contact> {

@@ -11,6 +11,7 @@ use super::loader::{NoteById, NotesOf};
 use super::model::Note;
 use crate::cache::Tag;
 use crate::resources::changed::Changed;
+use crate::resources::contact::is_here;
 use crate::upstream::wire;
 use crate::upstream::{Account, Call, Error, Id, Shelf, Upstream, Write};
 
@@ -47,6 +48,10 @@ impl Write for Create {
 
     fn keep(&self, note: &Arc<Note>, shelf: &mut Shelf<'_>) {
         keep(&self.account, &self.contact, note, shelf);
+    }
+
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
     }
 
     /// Among the contact's notes that were not there before. If more than one is as it was sent, it cannot be told which is
@@ -96,6 +101,10 @@ impl Write for Update {
         keep(&self.account, &self.contact, note, shelf);
     }
 
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Arc<Note>> {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         let note = upstream.read_now(&NoteById { account, contact, id }).await.ok().flatten()?;
@@ -133,6 +142,10 @@ impl Write for Delete {
     fn keep(&self, (): &(), shelf: &mut Shelf<'_>) {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         shelf.put(NoteById { account, contact, id }, None, 0);
+    }
+
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
     }
 
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<()> {

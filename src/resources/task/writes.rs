@@ -11,6 +11,7 @@ use super::loader::{TaskById, TasksOf};
 use super::model::Task;
 use crate::cache::Tag;
 use crate::resources::changed::Changed;
+use crate::resources::contact::is_here;
 use crate::upstream::wire;
 use crate::upstream::{Account, Call, Error, Id, Shelf, Upstream, Write};
 
@@ -47,6 +48,10 @@ impl Write for Create {
 
     fn keep(&self, task: &Arc<Task>, shelf: &mut Shelf<'_>) {
         keep(&self.account, &self.contact, task, shelf);
+    }
+
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
     }
 
     /// Among the contact's tasks that were not there before: a task does not tell when it was created, so without the list of
@@ -102,6 +107,10 @@ impl Write for Update {
         keep(&self.account, &self.contact, task, shelf);
     }
 
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Arc<Task>> {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         let task = upstream.read_now(&TaskById { account, contact, id }).await.ok().flatten()?;
@@ -139,6 +148,10 @@ impl Write for Delete {
     fn keep(&self, (): &(), shelf: &mut Shelf<'_>) {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         shelf.put(TaskById { account, contact, id }, None, 0);
+    }
+
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
     }
 
     async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<()> {
