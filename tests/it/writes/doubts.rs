@@ -51,6 +51,19 @@ async fn after_an_upsert_of_which_nothing_is_known_no_contact_is_held_and_everyt
     assert_eq!(stage.profile().await["contact"]["name"], "New Lindqvist");
     assert_eq!(stage.calls(), BTreeMap::from([(CONTACT, 1)]), "what an upsert does not touch is still held");
     assert_eq!(stage.data(SEARCH, json!({})).await["contacts"]["nodes"][0]["name"], "New Lindqvist");
+    // It may still be made, to whomever: neither what is read by id nor what a row tells is kept for long.
+    let other = stage.ids()[1].clone();
+    stage.name_of(&other).await;
+    stage.data("{ contacts(first: 5) { nodes { email } } }", json!({})).await;
+    let mail = "query M($id: ID!) { contact(id: $id) { email } }";
+    for (later, calls) in [(0, 0), (1, 1)] {
+        stage.clock.advance(Duration::from_secs(later));
+        for (id, query) in [(&other, NAME), (&stage.ids()[2], mail)] {
+            stage.calls();
+            stage.data(query, json!({ "id": id })).await;
+            assert_eq!(stage.calls().values().sum::<usize>(), calls, "{query}, {later} s later");
+        }
+    }
 }
 
 #[tokio::test]
