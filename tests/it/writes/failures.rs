@@ -326,6 +326,8 @@ async fn a_change_that_was_turned_away_for_the_rate_is_sent_when_the_window_is_o
 #[tokio::test]
 async fn a_contact_that_was_refused_and_created_all_the_same_is_named() {
     let stage = Stage::new().await;
+    let list = "{ contacts(first: 1) { nodes { name } } }";
+    stage.data(list, json!({})).await;
     let refusal = json!({ "statusCode": 422, "message": ["phone must be valid"], "error": "Unprocessable Entity" });
     stage.sandbox.fault(Fault::on(CREATE).status(422).body(refusal.clone()).done().times(1));
     let input = json!({ "name": "Once Only", "email": "once@new.example" });
@@ -333,6 +335,7 @@ async fn a_contact_that_was_refused_and_created_all_the_same_is_named() {
     assert_eq!(errors(&answer), one_error("createContact", "BAD_USER_INPUT"));
     assert_eq!(answer["errors"][0]["extensions"]["existingContactId"], stage.ids()[0]);
     assert_eq!(stage.sandbox.count(CREATE), 1);
+    assert_eq!(stage.data(list, json!({})).await["contacts"]["nodes"][0]["name"], "Once Only", "lists have it");
     stage.sandbox.fault(Fault::on(CREATE).status(422).body(refusal).times(1));
     let answer = stage.change("createContact", json!({ "email": "none@new.example" }), "contact { id }").await;
     assert_eq!(answer["errors"][0]["extensions"].get("existingContactId"), None);
