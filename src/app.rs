@@ -49,7 +49,8 @@ impl App {
             let (id, name) = (&location.id, location.name.as_deref());
             let most = config.upstream_concurrency;
             let account = Account::opened_by(id, name, location.timezone.clone(), credential, most);
-            Arc::new(account.only(config.locations.len() == 1))
+            let same = config.locations.iter().filter(|other| other.credential.is_same_key(&location.credential));
+            Arc::new(account.only(config.locations.len() == 1).opening_others(same.count() > 1))
         });
         let accounts: Vec<_> = accounts.collect();
         let auth = Auth::new(config, &accounts, clock.clone())?;

@@ -15,6 +15,9 @@ use super::key::Tag;
 /// stay at this size (2 MiB, of which nothing is touched before something is forgotten) whatever callers ask for.
 const SLOTS: usize = 1 << 18;
 
+/// Floors for the contacts of locations. Locations that share one are forgotten together, as tags that share a slot are.
+const FLOORS: usize = 1 << 12;
+
 /// A moment in the order of forgettings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Epoch(u64);
@@ -26,9 +29,29 @@ impl Epoch {
     }
 }
 
-/// Where the forgettings of a tag are noted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+/// Where the forgettings of a tag are noted: its own place in the table, and above that the floor of its location, which is
+/// the first for everything but contacts and lists of them, and is never raised.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Slot(u32);
+
+impl Slot {
+    fn new(floor: usize, place: usize) -> Self {
+        Self((floor * SLOTS + place) as u32)
+    }
+
+    fn place(self) -> usize {
+        self.0 as usize % SLOTS
+    }
+
+    fn floor(self) -> usize {
+        self.0 as usize / SLOTS
+    }
+
+    /// The slot of any contact of the location, if this is of one.
+    pub fn of_any(self) -> Self {
+        Self::new(self.floor(), 0)
+    }
+}
 
 /// The slots of everything that a value was made from: mostly one.
 #[derive(Clone, Debug)]
@@ -62,6 +85,7 @@ pub struct Epochs {
     last: AtomicU64,
     forgetting: Mutex<()>,
     forgotten: Box<[AtomicU64]>,
+    floors: Box<[AtomicU64]>,
     hasher: RandomState,
 }
 
@@ -71,6 +95,7 @@ impl Default for Epochs {
             last: AtomicU64::new(0),
             forgetting: Mutex::default(),
             forgotten: zeroed_slice_box(SLOTS),
+            floors: zeroed_slice_box(FLOORS),
             hasher: RandomState::new(),
         }
     }
@@ -87,21 +112,37 @@ impl Epochs {
     /// The slot is written before the epoch is told: whoever takes an epoch along finds every forgetting up to it in its
     /// slot. So what is checked after `now` and found to hold, holds as of that `now`.
     pub fn forget(&self, tag: Tag<'_>) {
-        let Slot(at) = self.slot(tag);
+        let slot = self.slot(tag);
         let _one_at_a_time = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
         let epoch = self.last.load(Ordering::SeqCst) + 1;
-        self.forgotten[at as usize].store(epoch, Ordering::SeqCst);
+        match tag.is_any() {
+            true => self.floors[slot.floor()].store(epoch, Ordering::SeqCst),
+            false => self.forgotten[slot.place()].store(epoch, Ordering::SeqCst),
+        }
         self.last.store(epoch, Ordering::SeqCst);
     }
 
     /// Whether a value of this slot's tags, whose reading began at `as_of`, still holds.
-    pub fn holds(&self, Slot(at): Slot, as_of: Epoch) -> bool {
-        self.forgotten[at as usize].load(Ordering::SeqCst) <= as_of.0
+    pub fn holds(&self, slot: Slot, as_of: Epoch) -> bool {
+        self.all_hold(&[slot], as_of)
+    }
+
+    /// The same for all of what a value or an answer was made from. That is of one location, so the last has the floor that
+    /// any of them has: of a value all have the same one, and the slots of an answer are in order.
+    pub fn all_hold(&self, slots: &[Slot], as_of: Epoch) -> bool {
+        let is_before = |forgotten: &AtomicU64| forgotten.load(Ordering::SeqCst) <= as_of.0;
+        slots.last().is_none_or(|last| is_before(&self.floors[last.floor()]))
+            && slots.iter().all(|slot| is_before(&self.forgotten[slot.place()]))
     }
 
     /// Where the forgettings of `tag` are noted.
     pub fn slot(&self, tag: Tag<'_>) -> Slot {
-        Slot((self.hasher.hash_one(tag) as usize % SLOTS) as u32)
+        // The first floor is nobody's.
+        let floor = tag.place_of_contacts().map_or(0, |place| 1 + self.hasher.hash_one(place) as usize % (FLOORS - 1));
+        match tag.is_any() {
+            true => Slot::new(floor, 0),
+            false => Slot::new(floor, self.hasher.hash_one(tag) as usize % SLOTS),
+        }
     }
 }
 
@@ -120,6 +161,25 @@ mod tests {
         epochs.forget(key.tag());
         assert!(!epochs.holds(slot, before));
         assert!(epochs.holds(slot, epochs.now()));
+    }
+
+    #[test]
+    fn what_is_forgotten_of_any_contact_is_every_contact_and_list_of_its_location_and_nothing_else() {
+        let epochs = Epochs::default();
+        let here = View::new("L", "c");
+        let floor = |view: View| epochs.slot(view.any_contact()).floor();
+        // Locations can share a floor.
+        let other = (0..).map(|number| View::new(&number.to_string(), "c")).find(|view| floor(*view) != floor(here));
+        let elsewhere = other.expect("another location");
+        let before = epochs.now();
+        epochs.forget(here.any_contact());
+        let holds = |view: View, kind| epochs.holds(epochs.slot(view.tag(kind, "a")), before);
+        assert!(!holds(here, Kind::Contact) && !holds(here, Kind::Page) && !holds(View::new("L", "d"), Kind::Contact));
+        assert!(holds(here, Kind::Tasks) && holds(here, Kind::Task) && holds(elsewhere, Kind::Contact));
+        // In whichever order they were told, and beside things that are not contacts.
+        let mut slots = [Kind::Notes, Kind::Contact, Kind::Task].map(|kind| epochs.slot(here.tag(kind, "b")));
+        slots.sort_unstable();
+        assert!(!epochs.all_hold(&slots, before) && epochs.all_hold(&slots, epochs.now()));
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl View {
     pub fn tag<'a>(&self, kind: Kind, id: &'a str) -> Tag<'a> {
         Tag { location: self.location, kind, id }
     }
+
+    /// What is to be forgotten when some contact of the location changes and nobody can tell which: each contact, and every
+    /// list of them.
+    pub fn any_contact(&self) -> Tag<'static> {
+        self.tag(Kind::Contact, "")
+    }
 }
 
 impl fmt::Debug for View {
@@ -88,5 +94,18 @@ impl EntityKey {
 pub struct Tag<'a> {
     location: u128,
     kind: Kind,
+    /// No thing has an empty one: it stands for any.
     id: &'a str,
+}
+
+impl Tag<'_> {
+    /// Whether it is for any contact of its location.
+    pub(super) fn is_any(&self) -> bool {
+        self.id.is_empty()
+    }
+
+    /// The location, if what has this tag shows contacts.
+    pub(super) fn place_of_contacts(&self) -> Option<u128> {
+        matches!(self.kind, Kind::Contact | Kind::Page).then_some(self.location)
+    }
 }

@@ -147,7 +147,7 @@ impl EntityCache {
 
     /// Whether nothing that the value was made from was forgotten since its reading began.
     pub fn holds(&self, origin: &Origin) -> bool {
-        origin.slots.iter().all(|slot| self.epochs.holds(*slot, origin.as_of))
+        self.epochs.all_hold(&origin.slots, origin.as_of)
     }
 
     /// The order of forgettings. A forgetting makes values stale at once, for every credential of a location; a

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::{LocationRow, OAuthRow, Reader};
 
@@ -29,6 +29,17 @@ pub enum Credential {
     TokenFile(PathBuf),
     /// A grant to an app.
     OAuth(Box<OAuth>),
+}
+
+impl Credential {
+    /// Whether both are the same key, which then opens several locations. A grant has a token for each.
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one), Self::Token(other)) => one.expose_secret() == other.expose_secret(),
+            (Self::TokenFile(one), Self::TokenFile(other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 /// A grant to an app.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::{ErrorExtensionValues, Name, Value};
+use async_graphql::{Context, ErrorExtensionValues, Name, Value};
 
 use crate::upstream::{self, Fault};
 
@@ -117,6 +117,26 @@ impl Error {
     pub fn bad_input_at(path: Vec<Value>, message: impl Into<String>) -> Self {
         let told = Told { input_path: path, ..Told::default() };
         Self { told: Some(Box::new(told)), ..Self::bad_input(message) }
+    }
+
+    /// A failed call as one error for each reason that the upstream gave: the last, and those before it.
+    pub fn each(error: upstream::Error) -> (Self, Vec<Self>) {
+        const MOST: usize = 20;
+        let Fault::Refused(reasons) = &error.fault else {
+            return (error.into(), Vec::new());
+        };
+        let each = reasons.iter().take(MOST).map(|reason| {
+            let fault = Fault::Refused(vec![reason.clone()]);
+            Self::from(upstream::Error { fault, ..error.clone() })
+        });
+        let mut each: Vec<Self> = each.collect();
+        (each.pop().unwrap_or_else(|| error.into()), each)
+    }
+
+    /// Adds it to the answer, as an error of the field that is resolved.
+    pub fn add(self, ctx: &Context<'_>) {
+        let error = async_graphql::Error::from(self).into_server_error(ctx.item.pos);
+        ctx.add_error(ctx.set_error_path(error));
     }
 
     /// The request's own time is over.

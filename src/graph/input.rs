@@ -163,10 +163,7 @@ impl Draft {
         if self.problems.is_empty() {
             return Some(self.body);
         }
-        for problem in self.problems {
-            let error = async_graphql::Error::from(problem).into_server_error(ctx.item.pos);
-            ctx.add_error(ctx.set_error_path(error));
-        }
+        self.problems.into_iter().for_each(|problem| problem.add(ctx));
         None
     }
 }

@@ -108,10 +108,17 @@ impl Request {
 }
 
 impl Here<'_> {
-    /// Makes a change; what it touched is forgotten when this returns, whatever came of it.
-    pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
+    /// Makes a change; what it may have touched is forgotten when this returns. Where the upstream has several reasons to
+    /// refuse it, each is an error of the field that is resolved.
+    pub async fn change<W: Write>(&self, ctx: &Context<'_>, write: W) -> Result<W::Done, Error> {
         self.trail.started();
-        Ok(self.loader.upstream().change(write, self.deadline).await?)
+        let error = match self.loader.upstream().change(write, self.deadline).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let (last, others) = Error::each(error);
+        others.into_iter().for_each(|other| other.add(ctx));
+        Err(last)
     }
 
     /// The value, from wherever it comes first. `None`: there is no such thing.

@@ -105,7 +105,7 @@ impl Ready {
         if self.checked.load(Ordering::Acquire) == now.number() {
             return true;
         }
-        let holds = self.slots.iter().all(|slot| epochs.holds(*slot, self.as_of));
+        let holds = epochs.all_hold(&self.slots, self.as_of);
         if holds {
             self.checked.store(now.number(), Ordering::Release);
         }

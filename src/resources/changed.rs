@@ -14,7 +14,9 @@ pub enum Changed<'a> {
     /// A contact went, with everything that belonged to it.
     ContactGone(&'a str),
     /// It is not known which contact came, or whether one did.
-    SomeContact,
+    SomeContactCame,
+    /// It is not known which contact came or was changed, or whether one was.
+    AnyContact,
     /// One task of a contact, and so the list of them.
     Task(&'a str, &'a str),
     /// A task of a contact came, or may have.
@@ -51,7 +53,8 @@ impl Changed<'_> {
                 tell(view.tag(Kind::Note, &each_of(id)));
                 lists(tell, &all);
             }
-            Self::SomeContact => lists(tell, &all),
+            Self::SomeContactCame => lists(tell, &all),
+            Self::AnyContact => tell(view.any_contact()),
             Self::Task(contact, id) => {
                 tell(view.tag(Kind::Tasks, contact));
                 tell(view.tag(Kind::Task, &one_of(contact, id)));

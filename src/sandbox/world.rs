@@ -4,6 +4,7 @@ use super::{
     control::Info, data, data::random::Random, door::Credential, fault::Faults, grant::Grants, hold::Gates,
     limits::Limits, lock, options::Options, store::Store, traffic::Traffic,
 };
+use jiff::Timestamp;
 use std::{
     collections::HashMap,
     sync::{
@@ -95,9 +96,13 @@ impl World {
         Random::new(&[self.options.seed, 78, self.made.fetch_add(1, Relaxed)]).id()
     }
 
-    /// The data's own moment, going on since the start, as the API writes it.
+    /// The time of day, as the API writes it, and never before the data's own moment.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is created here is dated as it is by the API, whose clock is its own"
+    )]
     pub fn now(&self) -> String {
-        format!("{:.3}", data::NOW + self.started.elapsed())
+        format!("{:.3}", Timestamp::now().max(data::NOW + self.started.elapsed()))
     }
 
     pub fn delay(&self) -> Duration {

@@ -79,6 +79,8 @@ pub struct Account {
     pub(super) is_callers: bool,
     /// Whether it is the gateway's only one, opened by a key: then whatever the key opens is meant.
     is_only: bool,
+    /// Whether its key is given for other locations, too.
+    opens_others: bool,
 }
 
 impl Account {
@@ -114,6 +116,7 @@ impl Account {
             lacking: AtomicU8::new(0),
             is_callers: false,
             is_only: false,
+            opens_others: false,
         }
     }
 
@@ -122,6 +125,22 @@ impl Account {
     pub fn only(self, is_only: bool) -> Self {
         let is_only = is_only && self.credential.oauth().is_none();
         Self { is_only, ..self }
+    }
+
+    /// The same, if its key is given for other locations, too.
+    #[must_use]
+    pub fn opening_others(self, opens_others: bool) -> Self {
+        Self { opens_others, ..self }
+    }
+
+    /// Whether it is the gateway's only one, opened by a key.
+    pub fn is_only(&self) -> bool {
+        self.is_only
+    }
+
+    /// Whether its key opens other locations, too.
+    pub fn opens_others(&self) -> bool {
+        self.opens_others
     }
 
     /// Whether a record of this location may be shown. A credential may reach further than the location that it was named

@@ -112,6 +112,13 @@ impl Error {
         self.reached && matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::BadResponse(_))
     }
 
+    /// Whether the upstream's answer says that it did not do what was asked, though there may be what it was asked about.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status, Some(400 | 401 | 403 | 409 | 422 | 429))
+            && !self.is_unclear()
+            && self.fault != Fault::NotFound
+    }
+
     /// Whether the same read may well succeed if it is sent again.
     pub fn is_transient(&self) -> bool {
         matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::RateLimited(_))
@@ -202,6 +209,7 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
     let body: Body = serde_json::from_slice(body).unwrap_or_default();
     let trace_id = body.trace_id;
     let mut lines = body.message.into_lines();
+    let reasons = lines.len();
     lines.extend(body.error.into_lines());
     let says = |part: &str| lines.iter().any(|line| line.to_ascii_lowercase().contains(part));
     // "Not found" alone is what a server says that has no such route; the upstream names what it has not found.
@@ -211,7 +219,11 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
         400 | 404 if lines.iter().any(names_what) => Fault::NotFound,
         400 | 409 | 422 => match super::wire::first_of([body.meta.contact_id]) {
             Some(id) => Fault::Duplicate(id),
-            None => Fault::Refused(lines),
+            None => {
+                // The name of the status stands beside them.
+                lines.truncate(if reasons > 0 { reasons } else { lines.len() });
+                Fault::Refused(lines)
+            }
         },
         401 if lines.iter().any(|line| names_a_scope(line)) => Fault::Scope(scope),
         401 if says("timed out") => Fault::Timeout,
@@ -245,11 +257,8 @@ mod tests {
             (404, r#"{"statusCode":404,"message":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
             (404, r#"{"message":"Cannot GET /x","error":"Not Found"}"#, Fault::Gateway("unexpected status 404".into())),
             (404, "", Fault::Gateway("unexpected status 404".into())),
-            (
-                400,
-                r#"{"statusCode":422,"message":["a","b"],"error":"Unprocessable Entity"}"#,
-                refused(&["a", "b", "Unprocessable Entity"]),
-            ),
+            (400, r#"{"statusCode":422,"message":["a","b"],"error":"Unprocessable Entity"}"#, refused(&["a", "b"])),
+            (400, r#"{"error":"Bad Request"}"#, refused(&["Bad Request"])),
             (422, r#"{"message":"x"}"#, refused(&["x"])),
             (
                 400,

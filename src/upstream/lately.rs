@@ -1,15 +1,20 @@
 //! What was changed lately. The upstream's lists follow changes with a delay of seconds: for a while after a change, a row
-//! may show what was before it.
+//! may show what was before it. And a change of which nobody knows what came may still be made.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
 
 use super::Account;
+use crate::cache::Slot;
 use crate::clock::Clock;
 
 /// For so long after a change, lists may not show it yet (CONTRACT: seconds).
 const LAG: Duration = Duration::from_secs(10);
+
+/// For so long after a change whose answer was lost, it may still be made: as long as the upstream has to answer, by default.
+const DOUBT: Duration = Duration::from_secs(10);
 
 /// More changes than so many in that time are not remembered: then rows are taken as they are.
 const MOST: u64 = 100_000;
@@ -31,13 +36,35 @@ pub enum Behind<'a> {
 /// The changes of the last seconds.
 pub struct Lately {
     changes: Cache<Whose, Instant>,
+    /// What a change may still touch.
+    doubts: Cache<Slot, Instant>,
+    /// Whether there ever was a doubt: mostly not, and then no row is looked up.
+    ever_doubted: AtomicBool,
     clock: Clock,
 }
 
 impl Lately {
     /// Nothing was changed yet.
     pub fn new(clock: Clock) -> Self {
-        Self { changes: Cache::new(MOST), clock }
+        Self { changes: Cache::new(MOST), doubts: Cache::new(MOST), ever_doubted: AtomicBool::new(false), clock }
+    }
+
+    /// Notes that what has this slot may still be changed.
+    pub fn doubt(&self, slot: Slot) {
+        self.ever_doubted.store(true, Ordering::Relaxed);
+        self.doubts.insert(slot, self.clock.now() + DOUBT);
+    }
+
+    /// Whether something that has one of these slots may still be changed.
+    pub fn is_in_doubt(&self, slots: &[Slot]) -> bool {
+        let any = slots.last().map(|last| last.of_any());
+        slots.iter().copied().chain(any).any(|slot| self.is_itself_in_doubt(slot))
+    }
+
+    /// The same for one slot, and not because any contact of its location may be the one that is changed.
+    pub fn is_itself_in_doubt(&self, slot: Slot) -> bool {
+        self.ever_doubted.load(Ordering::Relaxed)
+            && self.doubts.get(&slot).is_some_and(|until| until > self.clock.now())
     }
 
     /// Notes a change that was made now.
@@ -74,6 +101,22 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::cache::{Epochs, Kind, View};
+
+    #[test]
+    fn what_may_still_be_changed_is_in_doubt_for_a_while() {
+        let (clock, epochs) = (Clock::default(), Epochs::default());
+        let lately = Lately::new(clock.clone());
+        let view = View::new("L", "c");
+        let slot = |kind, id| epochs.slot(view.tag(kind, id));
+        let (task, contact) = ([slot(Kind::Task, "1")], [slot(Kind::Page, "all"), slot(Kind::Contact, "1")]);
+        lately.doubt(task[0]);
+        assert!(lately.is_in_doubt(&task) && !lately.is_in_doubt(&contact));
+        lately.doubt(epochs.slot(view.any_contact()));
+        assert!(lately.is_in_doubt(&contact));
+        clock.advance(DOUBT);
+        assert!(!lately.is_in_doubt(&task) && !lately.is_in_doubt(&contact));
+    }
 
     #[test]
     fn a_change_is_remembered_for_its_contact_and_its_location_and_then_forgotten() {

@@ -32,12 +32,14 @@ pub use write::{Shelf, Write};
 
 use lately::Lately;
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag, Value};
+use crate::cache::{
+    EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag, Value,
+};
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
 
-/// How long what lags behind is kept, at most.
+/// How long what lags behind, or may still be changed by a change whose answer was lost, is kept, at most.
 const PASSING_TTL: Duration = Duration::from_secs(1);
 
 /// The time to live of each kind of value.
@@ -202,7 +204,7 @@ impl Upstream {
         // A reading that shows other things has to be younger than the last change of anything.
         let holds = |as_of| match Q::SHOWS_OTHERS {
             true => as_of == epochs.now(),
-            false => self.slots(question, None).iter().all(|slot| epochs.holds(*slot, as_of)),
+            false => epochs.all_hold(&self.slots(question, None), as_of),
         };
         let reading = |as_of| self.clone().read(question.clone(), as_of);
         let joined = self.0.flights.join(&key, || self.held(question), holds, || epochs.now(), reading);
@@ -247,8 +249,9 @@ impl Upstream {
             Some((answer, bytes)) => (Some(Arc::new(answer)), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
-        let ttl = if passing.load(Ordering::Relaxed) { ttl.min(PASSING_TTL) } else { ttl };
-        let origin = cache.origin(self.slots(&question, value.as_deref()), as_of, ttl);
+        let slots = self.slots(&question, value.as_deref());
+        let passes = passing.load(Ordering::Relaxed) || self.0.lately.is_in_doubt(&slots);
+        let origin = cache.origin(slots, as_of, if passes { ttl.min(PASSING_TTL) } else { ttl });
         let held = Held { value: value.clone(), origin: origin.clone() };
         cache.insert(question.key(), held, bytes);
         Ok(Held { value: value.map(|value| value as Value), origin })
@@ -294,9 +297,12 @@ impl Session {
         behind
     }
 
-    /// Whether a list's row of this contact may be older than what was changed of it through the gateway.
+    /// Whether a list's row of this contact may be older than what was changed of it through the gateway, or than what may still
+    /// be.
     pub fn is_row_behind(&self, id: &str) -> bool {
-        self.upstream.0.lately.is_row_behind(&self.account, id)
+        let Parts { lately, cache, .. } = &*self.upstream.0;
+        let slot = || cache.epochs().slot(self.account.view.tag(Kind::Contact, id));
+        lately.is_row_behind(&self.account, id) || lately.is_itself_in_doubt(slot())
     }
 
     /// The body of the answer, after retries. `None`: the upstream says that there is no such record.
@@ -355,7 +361,10 @@ impl Session {
             Some(Some(held)) if question.is_satisfied_by(&held) => return,
             _ => {}
         }
-        let origin = cache.origin(self.upstream.slots(question, Some(&answer)), self.as_of, question.ttl(ttls));
+        let slots = self.upstream.slots(question, Some(&answer));
+        let ttl = question.ttl(ttls);
+        let ttl = if self.upstream.0.lately.is_in_doubt(&slots) { ttl.min(PASSING_TTL) } else { ttl };
+        let origin = cache.origin(slots, self.as_of, ttl);
         cache.insert(key, Held { value: Some(answer), origin }, bytes);
     }
 }

@@ -5,10 +5,16 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
+
+/// By so much the upstream's clock may be behind: what it says to have been created this long before a change began may have
+/// been created by it. Clocks that are kept agree to milliseconds, and some write whole seconds; a form that was sent twice
+/// by hand is further apart.
+const MOST_SKEW: Duration = Duration::from_secs(2);
 
 /// Something that can be changed upstream, and how.
 pub trait Write: Clone + Debug + Send + Sync + 'static {
@@ -35,13 +41,23 @@ pub trait Write: Clone + Debug + Send + Sync + 'static {
     /// Puts on the shelf what the answer told of the new state.
     fn keep(&self, _done: &Self::Done, _shelf: &mut Shelf<'_>) {}
 
+    /// Whether what is to be changed is of the location, as far as that can be known.
+    fn is_here(&self, _upstream: &Upstream) -> impl Future<Output = Result<bool, Error>> + Send {
+        async { Ok(true) }
+    }
+
     /// Whether after this failure it has to be looked whether the change was made all the same.
     fn is_doubtful(&self, error: &Error) -> bool {
         error.is_unclear()
     }
 
-    /// Looks whether the change was made. `None`: it was not, or that cannot be told.
-    fn look(&self, upstream: &Upstream, error: &mut Error) -> impl Future<Output = Option<Self::Done>> + Send;
+    /// Looks whether the change was made: what was created has a date no earlier than `began`. `None`: it was not, or that cannot be told.
+    fn look(
+        &mut self,
+        upstream: &Upstream,
+        began: Timestamp,
+        error: &mut Error,
+    ) -> impl Future<Output = Option<Self::Done>> + Send;
 }
 
 /// What an answer to a change told of the new state, to be held like something read.
@@ -61,7 +77,7 @@ impl Shelf<'_> {
         let Self { upstream, began, put } = self;
         let slots = upstream.slots(&question, answer.as_deref());
         let epochs = upstream.0.cache.epochs();
-        if !slots.iter().all(|slot| epochs.holds(*slot, *began)) {
+        if !epochs.all_hold(&slots, *began) {
             return;
         }
         let ttl = question.ttl(&upstream.0.ttls);
@@ -90,7 +106,7 @@ impl Upstream {
         match timeout_at(deadline, made).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
-                self.settle(&write, None, None);
+                self.doubt(&write);
                 Err(Error { is_write: true, ..Error::new(route, Fault::Gateway("the change ended in a panic".into())) })
             }
             Err(_) => {
@@ -100,8 +116,15 @@ impl Upstream {
         }
     }
 
-    async fn make<W: Write>(self, write: W, deadline: Instant) -> Result<W::Done, Error> {
+    async fn make<W: Write>(self, mut write: W, deadline: Instant) -> Result<W::Done, Error> {
+        let route = write.call().route();
+        match write.is_here(&self).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Error { reached: false, ..Error::new(route, Fault::NotFound) }),
+            Err(error) => return Err(error),
+        }
         let began = self.0.cache.epochs().now();
+        let earliest = (self.0.cache.clock().wall() - MOST_SKEW).try_into().unwrap_or(Timestamp::MAX);
         let sent = self.send(write.account(), &write.call(), deadline).await;
         let error = match sent.and_then(|body| write.read(&body)) {
             Ok(done) => {
@@ -111,21 +134,36 @@ impl Upstream {
             Err(error) => error,
         };
         let mut error = Error { is_write: true, ..error };
-        if error.reached {
-            self.settle(&write, None, None);
+        match error.fault {
+            // What is held of it is wrong, but nothing was changed just now.
+            Fault::NotFound => write.touched(None, &mut |tag| self.forget(tag)),
+            _ if error.reached && !error.is_refusal() => self.settle(&write, None, None),
+            _ => {}
         }
         if write.is_doubtful(&error) {
             tracing::info!(%error, "looking whether a change was made");
-            if let Some(done) = write.look(&self, &mut error).await {
+            if let Some(done) = write.look(&self, earliest, &mut error).await {
                 self.settle(&write, Some(&done), None);
                 return Ok(done);
             }
         }
+        if error.is_unclear() {
+            self.doubt(&write);
+        }
         Err(error)
     }
 
+    /// Forgets once more what a change touches that may still be made, and what was read meanwhile with it; what is read of
+    /// it in the next seconds is not kept for long.
+    fn doubt<W: Write>(&self, write: &W) {
+        let epochs = self.0.cache.epochs();
+        // Before the forgetting: who reads after that has to know.
+        write.touched(None, &mut |tag| self.0.lately.doubt(epochs.slot(tag)));
+        self.settle(write, None, None);
+    }
+
     /// Forgets what a change touched, and then keeps what its answer told, if it was one that `began`.
-    fn settle<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>) {
+    pub fn settle<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>) {
         let cache = &self.0.cache;
         let epochs = cache.epochs();
         // Between the look at what was forgotten meanwhile and the forgetting of one's own, nobody else may forget.

@@ -1,6 +1,8 @@
 //! Changes: what is sent, what is seen afterwards and by whom, and what happens when the answer is lost.
 
 mod callers;
+mod doubts;
+mod elsewhere;
 mod failures;
 mod inputs;
 mod lag;
@@ -17,11 +19,16 @@ const UPSERT: &str = "POST /contacts/upsert";
 const UPDATE: &str = "PUT /contacts/{contactId}";
 const DELETE: &str = "DELETE /contacts/{contactId}";
 const ADD_TAGS: &str = "POST /contacts/{contactId}/tags";
+const REMOVE_TAGS: &str = "DELETE /contacts/{contactId}/tags";
 const CREATE_TASK: &str = "POST /contacts/{contactId}/tasks";
+const UPDATE_TASK: &str = "PUT /contacts/{contactId}/tasks/{taskId}";
 const COMPLETE_TASK: &str = "PUT /contacts/{contactId}/tasks/{taskId}/completed";
 const DELETE_TASK: &str = "DELETE /contacts/{contactId}/tasks/{taskId}";
 const CREATE_NOTE: &str = "POST /contacts/{contactId}/notes";
 const UPDATE_NOTE: &str = "PUT /contacts/{contactId}/notes/{id}";
+const DELETE_NOTE: &str = "DELETE /contacts/{contactId}/notes/{id}";
+const TASK: &str = "GET /contacts/{contactId}/tasks/{taskId}";
+const NOTE: &str = "GET /contacts/{contactId}/notes/{id}";
 const DUPLICATE: &str = "GET /contacts/search/duplicate";
 
 const NAME: &str = "query N($id: ID!) { contact(id: $id) { name } }";

@@ -96,7 +96,7 @@ pub struct UpdateContactInput {
     dnd: MaybeUndefined<bool>,
     /// The parts of the postal address that change.
     address: MaybeUndefined<AddressInput>,
-    /// Values of custom fields; only those that are named change.
+    /// Values of custom fields; only those that are named change. Can't be cleared as a whole: name each with the value null.
     custom_fields: MaybeUndefined<Vec<CustomFieldInput>>,
 }
 
@@ -131,7 +131,7 @@ pub struct UpsertContactInput {
     tags: MaybeUndefined<Vec<String>>,
     /// The postal address, or the parts of it that change.
     address: MaybeUndefined<AddressInput>,
-    /// Values of custom fields.
+    /// Values of custom fields; only those that are named change. Can't be cleared as a whole: name each with the value null.
     custom_fields: MaybeUndefined<Vec<CustomFieldInput>>,
     /// Whether to create a second contact with the same email or phone, where the location's settings allow it.
     #[graphql(default_with = "Some(false)")]
@@ -316,8 +316,16 @@ impl Fields {
             (MaybeUndefined::Null, _) => AddressInput::nothing().say(draft, nullable, plain),
             (MaybeUndefined::Undefined, _) => {}
         }
-        if let MaybeUndefined::Value(fields) = self.custom_fields {
-            say_custom_fields(draft, fields);
+        match (self.custom_fields, act) {
+            (MaybeUndefined::Value(fields), _) => say_custom_fields(draft, fields),
+            // The upstream changes the fields that are named, and no others.
+            (MaybeUndefined::Null, Act::Update | Act::Upsert) => {
+                draft.problem(
+                    &["customFields".into()],
+                    "can't be cleared as a whole: name each field with the value null",
+                );
+            }
+            (MaybeUndefined::Undefined, _) | (MaybeUndefined::Null, Act::Create) => {}
         }
     }
 }

@@ -4,6 +4,7 @@ mod api;
 mod input;
 mod list;
 mod loader;
+mod look;
 mod model;
 mod mutation;
 mod parts;
@@ -17,6 +18,7 @@ use async_graphql::{Context, ID, Object};
 
 pub use loader::{ALL, OF_A_BUSINESS, SEARCHED};
 pub use loader::{ContactById, first_of_location};
+pub(in crate::resources) use look::is_here;
 use model::{Part, Parts};
 pub use mutation::ContactMutation;
 pub(in crate::resources) use mutation::of_deleted;

@@ -13,7 +13,7 @@ use super::model;
 use super::writes::{Create, Delete, EditTags, Update, Upsert, Upserted, bare};
 use crate::graph::input::Draft;
 use crate::graph::scope::{Scope, requires_scopes};
-use crate::graph::{Error, Request};
+use crate::graph::{Code, Error, Request};
 use crate::upstream::Id;
 
 /// The contact that was created.
@@ -78,8 +78,8 @@ impl ContactMutation {
         let request = Request::of(ctx);
         let account = request.account().clone();
         let body = input.draft(&account).done(ctx)?;
-        let made = request.change(Create { account, body }).await;
-        Some(made.map(|contact| CreateContactPayload { contact: shown(contact) }))
+        let made = request.change(ctx, Create { account, body }).await;
+        Some(made.and_then(|contact| Ok(CreateContactPayload { contact: shown(ctx, contact)? })))
     }
 
     /// Changes the named fields of a contact. Needs at least one field beside `id`.
@@ -93,8 +93,8 @@ impl ContactMutation {
         let account = request.account().clone();
         let (draft, id) = input.draft();
         let (body, id) = draft.done(ctx).zip(id)?;
-        let changed = request.change(Update { account, id, body }).await;
-        Some(changed.map(|contact| UpdateContactPayload { contact: shown(contact) }))
+        let changed = request.change(ctx, Update { account, id, body }).await;
+        Some(changed.and_then(|contact| Ok(UpdateContactPayload { contact: shown(ctx, contact)? })))
     }
 
     /// Updates the contact with this email or phone, or creates it.
@@ -107,8 +107,10 @@ impl ContactMutation {
         let request = Request::of(ctx);
         let account = request.account().clone();
         let body = input.draft(&account).done(ctx)?;
-        let done = request.change(Upsert { account, body }).await;
-        Some(done.map(|Upserted { created, contact }| UpsertContactPayload { created, contact: shown(contact) }))
+        let done = request.change(ctx, Upsert::new(account, body)).await;
+        Some(done.and_then(|Upserted { created, contact }| {
+            Ok(UpsertContactPayload { created, contact: shown(ctx, contact)? })
+        }))
     }
 
     /// Deletes a contact with everything that belongs to it.
@@ -123,7 +125,7 @@ impl ContactMutation {
         let mut draft = Draft::default();
         let id = draft.id("id", Id::of_contact(&input.id));
         let (_, id) = draft.done(ctx).zip(id)?;
-        let deleted = request.change(Delete { account, id }).await;
+        let deleted = request.change(ctx, Delete { account, id }).await;
         Some(deleted.map(|()| DeleteContactPayload { deleted_id: input.id }))
     }
 
@@ -135,7 +137,7 @@ impl ContactMutation {
         #[graphql(desc = "The contact and the tags.")] input: AddContactTagsInput,
     ) -> Option<Result<AddContactTagsPayload, Error>> {
         let contact = edit_tags(ctx, &input.contact_id, input.tags, true).await?;
-        Some(contact.map(|contact| AddContactTagsPayload { contact: shown(contact) }))
+        Some(contact.and_then(|contact| Ok(AddContactTagsPayload { contact: shown(ctx, contact)? })))
     }
 
     /// Removes tags; those that the contact does not have are ignored.
@@ -146,7 +148,7 @@ impl ContactMutation {
         #[graphql(desc = "The contact and the tags.")] input: RemoveContactTagsInput,
     ) -> Option<Result<RemoveContactTagsPayload, Error>> {
         let contact = edit_tags(ctx, &input.contact_id, input.tags, false).await?;
-        Some(contact.map(|contact| RemoveContactTagsPayload { contact: shown(contact) }))
+        Some(contact.and_then(|contact| Ok(RemoveContactTagsPayload { contact: shown(ctx, contact)? })))
     }
 }
 
@@ -165,14 +167,22 @@ async fn edit_tags(
     }
     say_tags(&mut draft, tags);
     let (body, id) = draft.done(ctx).zip(id)?;
-    Some(request.change(EditTags { account, id, body, add }).await)
+    Some(request.change(ctx, EditTags { account, id, body, add }).await)
 }
 
-fn shown(contact: model::Contact) -> Option<Contact> {
-    Some(Contact::new(Arc::new(contact)))
+/// The contact as it is now, if it is one that this location may see: the credential of the request may have changed one of
+/// another.
+fn shown(ctx: &Context<'_>, contact: model::Contact) -> Result<Option<Contact>, Error> {
+    let request = Request::of(ctx);
+    let account = request.account();
+    if account.shows(contact.location_id()) {
+        return Ok(Some(Contact::new(Arc::new(contact))));
+    }
+    tracing::warn!(location = &*account.location, "a change was made at another location: the credential reaches it");
+    Err(Error::new(Code::NotFound, "There is no such contact in this location."))
 }
 
 /// The contact of a record that was deleted: what is asked of it is read.
 pub(in crate::resources) fn of_deleted(ctx: &Context<'_>, id: &Id) -> Option<Contact> {
-    shown(bare(Request::of(ctx).account(), id))
+    Some(Contact::new(Arc::new(bare(Request::of(ctx).account(), id))))
 }

@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::api::{self, Written};
 use super::loader::ContactById;
+use super::look::{find_same, is_as_sent, is_gone, is_here, read_whole};
 use super::model::{Contact, Part, Parts};
-use crate::cache::Tag;
+use crate::cache::{Tag, View};
 use crate::resources::changed::Changed;
 use crate::upstream::wire;
 use crate::upstream::{Account, Behind, Call, Error, Fault, Id, Shelf, Upstream, Write};
@@ -42,8 +44,10 @@ impl Write for Create {
     }
 
     fn touched(&self, done: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
-        let changed = done.map_or(Changed::SomeContact, |contact| Changed::ContactCame(contact.id()));
-        changed.tell(&self.account.view, tell);
+        match done {
+            Some(contact) => told(&self.account, Changed::ContactCame(contact.id()), contact, tell),
+            None => Changed::SomeContactCame.tell(&self.account.view, tell),
+        }
     }
 
     fn keep(&self, contact: &Contact, shelf: &mut Shelf<'_>) {
@@ -55,14 +59,19 @@ impl Write for Create {
         error.is_unclear() || matches!(error.fault, Fault::Refused(_))
     }
 
-    /// By its mail or phone: a location has no two contacts with the same, as a rule. One that is not as it was sent was
-    /// there before.
-    async fn look(&self, upstream: &Upstream, error: &mut Error) -> Option<Contact> {
+    /// By its mail and phone: a location has no two contacts with the same, as a rule. One that is not as it was sent, or was
+    /// created before, is another.
+    async fn look(&mut self, upstream: &Upstream, began: Timestamp, error: &mut Error) -> Option<Contact> {
         let found = find_same(upstream, &self.account, &self.body).await?;
-        if error.is_unclear() && is_as_sent(&found, &self.body) {
-            return Some(found);
+        let is_new = |contact: &&Contact| contact.date_created.is_some_and(|created| created >= began);
+        if let Some(new) = found.iter().find(is_new) {
+            if error.is_unclear() && is_as_sent(new, &self.body) {
+                return Some(new.clone());
+            }
+            upstream.settle(self, Some(new), None);
         }
-        error.existing = Some(found.id().into());
+        let other = found.iter().find(is_new).or(found.first())?;
+        error.existing = Some(other.id().into());
         None
     }
 }
@@ -101,15 +110,23 @@ impl Write for Update {
         Behind::Row(self.id.as_str())
     }
 
-    fn touched(&self, _: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
-        Changed::Contact(self.id.as_str()).tell(&self.account.view, tell);
+    fn touched(&self, done: Option<&Contact>, tell: &mut dyn FnMut(Tag<'_>)) {
+        let changed = Changed::Contact(self.id.as_str());
+        match done {
+            Some(contact) => told(&self.account, changed, contact, tell),
+            None => changed.tell(&self.account.view, tell),
+        }
     }
 
     fn keep(&self, contact: &Contact, shelf: &mut Shelf<'_>) {
         keep(&self.account, contact, shelf);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Contact> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.id).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Contact> {
         let seen = read_whole(upstream, &self.account, &self.id).await?;
         is_as_sent(&seen, &self.body).then(|| (*seen).clone())
     }
@@ -120,6 +137,14 @@ impl Write for Update {
 pub struct Upsert {
     pub account: Arc<Account>,
     pub body: Map<String, Value>,
+    /// Ids of the contacts that it may have updated, once that was looked for and some were found.
+    about: Vec<Box<str>>,
+}
+
+impl Upsert {
+    pub fn new(account: Arc<Account>, body: Map<String, Value>) -> Self {
+        Self { account, body, about: Vec::new() }
+    }
 }
 
 /// What became of an upsert.
@@ -151,19 +176,24 @@ impl Write for Upsert {
     }
 
     fn touched(&self, done: Option<&Upserted>, tell: &mut dyn FnMut(Tag<'_>)) {
-        let changed = done.map_or(Changed::SomeContact, |done| Changed::ContactCame(done.contact.id()));
-        changed.tell(&self.account.view, tell);
+        match (done, &*self.about) {
+            (Some(Upserted { contact, .. }), _) => {
+                told(&self.account, Changed::ContactCame(contact.id()), contact, tell);
+            }
+            (None, []) => Changed::AnyContact.tell(&self.account.view, tell),
+            (None, ids) => ids.iter().for_each(|id| Changed::ContactCame(id).tell(&self.account.view, tell)),
+        }
     }
 
     fn keep(&self, done: &Upserted, shelf: &mut Shelf<'_>) {
         keep(&self.account, &done.contact, shelf);
     }
 
-    /// Whether it was created or updated cannot be told afterwards; which contact it is about can.
-    async fn look(&self, upstream: &Upstream, error: &mut Error) -> Option<Upserted> {
+    /// Whether it was created or updated cannot be told afterwards; which contacts it may be about can.
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, error: &mut Error) -> Option<Upserted> {
         let found = find_same(upstream, &self.account, &self.body).await?;
-        Changed::ContactCame(found.id()).tell(&self.account.view, &mut |tag| upstream.forget(tag));
-        error.existing = Some(found.id().into());
+        self.about = found.iter().map(|contact| contact.id().into()).collect();
+        error.existing = self.about.first().cloned();
         None
     }
 }
@@ -202,9 +232,12 @@ impl Write for Delete {
         shelf.put(ContactById::new(self.account.clone(), self.id.clone()), None, 0);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<()> {
-        let question = ContactById::whole(self.account.clone(), self.id.clone());
-        matches!(upstream.read_now(&question).await, Ok(None)).then_some(())
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.id).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<()> {
+        is_gone(upstream, &self.account, &self.id).await.then_some(())
     }
 }
 
@@ -257,7 +290,11 @@ impl Write for EditTags {
         keep(&self.account, contact, shelf);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Contact> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.id).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Contact> {
         let seen = read_whole(upstream, &self.account, &self.id).await?;
         let has = |tag: &Value| {
             let tag = tag.as_str().unwrap_or_default().to_lowercase();
@@ -273,65 +310,18 @@ pub fn bare(account: &Account, id: &Id) -> Contact {
     Contact::bare(id.as_str(), &account.location)
 }
 
-/// As much of it as the answer told. A contact of another location, which a caller's own credential may be for, is not
-/// one that this location has.
-fn keep(account: &Arc<Account>, contact: &Contact, shelf: &mut Shelf<'_>) {
-    if let Ok(id) = Id::of_contact(contact.id())
-        && contact.location_id() == &*account.location
-    {
-        let bytes = size_of::<Contact>() + contact.bytes();
-        shelf.put(ContactById::new(account.clone(), id), Some(Arc::new(contact.clone())), bytes);
+/// Tells what changed where the contact is: an answer may say that this is another location than the one that was asked.
+fn told(account: &Account, changed: Changed<'_>, contact: &Contact, tell: &mut dyn FnMut(Tag<'_>)) {
+    changed.tell(&account.view, tell);
+    if contact.location_id() != &*account.location {
+        changed.tell(&View::new(contact.location_id(), ""), tell);
     }
 }
 
-async fn read_whole(upstream: &Upstream, account: &Arc<Account>, id: &Id) -> Option<Arc<Contact>> {
-    upstream.read_now(&ContactById::whole(account.clone(), id.clone())).await.ok().flatten()
-}
-
-/// The contact that has the mail or the phone of what was sent.
-async fn find_same(upstream: &Upstream, account: &Arc<Account>, sent: &Map<String, Value>) -> Option<Contact> {
-    let text = |key: &str| sent.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let mut call = Call::to(api::DUPLICATE, &[]).with("locationId", &account.location);
-    call = match (text("email"), text("phone")) {
-        (Some(email), _) => call.with("email", email),
-        (None, Some(phone)) => call.with("number", phone),
-        (None, None) => return None,
-    };
-    let body = upstream.get(account, call).await.ok().flatten()?;
-    let contact = api::one(account, &body).ok().flatten()?;
-    Id::of_contact(contact.id()).is_ok().then_some(contact)
-}
-
-/// Whether a contact has the values that were sent. What the upstream may spell in its own way is compared as it
-/// would read it.
-fn is_as_sent(seen: &Contact, sent: &Map<String, Value>) -> bool {
-    let letters = |text: &str| text.trim().to_lowercase();
-    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    let same = |seen: Option<&str>, value: &Value| {
-        let (seen, value) = (seen.unwrap_or_default(), value.as_str().unwrap_or_default());
-        letters(seen) == letters(value)
-    };
-    sent.iter().all(|(key, value)| match key.as_str() {
-        "phone" => {
-            let sent = digits(value.as_str().unwrap_or_default());
-            sent.is_empty() || sent == digits(seen.text(Part::Phone).unwrap_or_default())
-        }
-        // A date is kept in another form than it is sent in.
-        "dateOfBirth" => digits(seen.text(Part::DateOfBirth).unwrap_or_default())
-            .starts_with(&digits(value.as_str().unwrap_or_default())),
-        "dnd" => seen.dnd.unwrap_or_default() == value.as_bool().unwrap_or_default(),
-        "tags" => value.as_array().is_none_or(|tags| {
-            let has =
-                |tag: &Value| seen.tags.iter().any(|other| letters(other) == letters(tag.as_str().unwrap_or_default()));
-            tags.iter().all(has)
-        }),
-        "customFields" => value.as_array().is_none_or(|fields| {
-            fields.iter().all(|field| {
-                let held = seen.custom_fields.iter().find(|held| field["id"] == *held.id);
-                let (held, sent) = (held.map_or(&Value::Null, |held| &held.value), &field["field_value"]);
-                held == sent || (sent == "" && held.is_null())
-            })
-        }),
-        key => Part::of_text(key).is_none_or(|part| same(seen.text(part), value)),
-    })
+/// As much of it as the answer told, or that the location has no such contact.
+fn keep(account: &Arc<Account>, contact: &Contact, shelf: &mut Shelf<'_>) {
+    if let Ok(id) = Id::of_contact(contact.id()) {
+        let here = account.shows(contact.location_id()).then(|| Arc::new(contact.clone()));
+        shelf.put(ContactById::new(account.clone(), id), here, size_of::<Contact>() + contact.bytes());
+    }
 }

@@ -13,7 +13,7 @@ use loader::NoteById;
 pub use loader::NotesOf;
 pub use mutation::NoteMutation;
 
-use super::contact::{self, Contact};
+use super::contact::{self, Contact, ContactById};
 use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
@@ -125,6 +125,10 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>
     let (contact, id) = (contact_id(contact)?, record_id(id)?);
     let request = Request::of(ctx);
     let account = request.account().clone();
+    // What belongs to a contact that the location does not have is not there either.
+    if let Some(None) = request.held(&ContactById::new(account.clone(), contact.clone())) {
+        return Ok(None);
+    }
     if let Some(Some(notes)) = request.held(&NotesOf::new(account.clone(), contact.clone()))
         && let Some(note) = Seen::each(&notes).find(|note| note.id() == id.as_str())
     {

@@ -56,7 +56,7 @@ impl NoteMutation {
         let (body, contact) = draft.done(ctx).zip(contact)?;
         let held = request.held(&NotesOf::new(account.clone(), contact.clone())).flatten();
         let before = held.map(|notes| notes.iter().map(|note| note.id().into()).collect());
-        let made = request.change(Create { account, contact, body, before }).await;
+        let made = request.change(ctx, Create { account, contact, body, before }).await;
         Some(made.map(|note| CreateNotePayload { note: shown(note) }))
     }
 
@@ -71,7 +71,7 @@ impl NoteMutation {
         let account = request.account().clone();
         let (draft, named) = input.draft();
         let (body, (contact, id)) = draft.done(ctx).zip(named)?;
-        let changed = request.change(Update { account, contact, id, body }).await;
+        let changed = request.change(ctx, Update { account, contact, id, body }).await;
         Some(changed.map(|note| UpdateNotePayload { note: shown(note) }))
     }
 
@@ -87,7 +87,7 @@ impl NoteMutation {
         let (draft, named) = input.draft();
         let (_, (contact, id)) = draft.done(ctx).zip(named)?;
         let of = of_deleted(ctx, &contact);
-        let deleted = request.change(Delete { account, contact, id }).await;
+        let deleted = request.change(ctx, Delete { account, contact, id }).await;
         Some(deleted.map(|()| DeleteNotePayload { deleted_id: input.id, contact: of }))
     }
 }

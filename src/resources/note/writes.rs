@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::api;
@@ -10,6 +11,7 @@ use super::loader::{NoteById, NotesOf};
 use super::model::Note;
 use crate::cache::Tag;
 use crate::resources::changed::Changed;
+use crate::resources::contact::is_here;
 use crate::upstream::wire;
 use crate::upstream::{Account, Call, Error, Id, Shelf, Upstream, Write};
 
@@ -48,12 +50,19 @@ impl Write for Create {
         keep(&self.account, &self.contact, note, shelf);
     }
 
-    /// Among the contact's notes. If more than one is as it was sent, it cannot be told which is meant, or whether all
-    /// of them were there before.
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Arc<Note>> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
+    /// Among the contact's notes that were not there before. If more than one is as it was sent, it cannot be told which is
+    /// meant.
+    async fn look(&mut self, upstream: &Upstream, began: Timestamp, _: &mut Error) -> Option<Arc<Note>> {
         let question = NotesOf::new(self.account.clone(), self.contact.clone());
         let notes = upstream.read_now(&question).await.ok().flatten()?;
-        let is_new = |note: &Note| self.before.as_ref().is_none_or(|before| before.iter().all(|id| **id != *note.id()));
+        let is_new = |note: &Note| {
+            let known = self.before.as_ref().is_some_and(|before| before.iter().any(|id| **id == *note.id()));
+            !known && note.date_created.is_some_and(|created| created >= began)
+        };
         let mut same = notes.iter().filter(|note| is_new(note) && is_as_sent(note, &self.body));
         let found = same.next()?;
         same.next().is_none().then(|| Arc::new(found.clone()))
@@ -92,7 +101,11 @@ impl Write for Update {
         keep(&self.account, &self.contact, note, shelf);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Arc<Note>> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Arc<Note>> {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         let note = upstream.read_now(&NoteById { account, contact, id }).await.ok().flatten()?;
         is_as_sent(&note, &self.body).then_some(note)
@@ -131,7 +144,11 @@ impl Write for Delete {
         shelf.put(NoteById { account, contact, id }, None, 0);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<()> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<()> {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         let seen = upstream.read_now(&NoteById { account, contact, id }).await;
         matches!(seen, Ok(None)).then_some(())

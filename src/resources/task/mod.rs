@@ -13,7 +13,7 @@ use loader::TaskById;
 pub use loader::TasksOf;
 pub use mutation::TaskMutation;
 
-use super::contact::{self, Contact};
+use super::contact::{self, Contact, ContactById};
 use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
@@ -148,6 +148,10 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>
     let (contact, id) = (contact_id(contact)?, record_id(id)?);
     let request = Request::of(ctx);
     let account = request.account().clone();
+    // What belongs to a contact that the location does not have is not there either.
+    if let Some(None) = request.held(&ContactById::new(account.clone(), contact.clone())) {
+        return Ok(None);
+    }
     if let Some(Some(tasks)) = request.held(&TasksOf::new(account.clone(), contact.clone()))
         && let Some(task) = Seen::each(&tasks).find(|task| task.id() == id.as_str())
     {

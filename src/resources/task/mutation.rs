@@ -64,7 +64,7 @@ impl TaskMutation {
         let (body, contact) = draft.done(ctx).zip(contact)?;
         let held = request.held(&TasksOf::new(account.clone(), contact.clone())).flatten();
         let before = held.map(|tasks| tasks.iter().map(|task| task.id().into()).collect());
-        let made = request.change(Create { account, contact, body, before }).await;
+        let made = request.change(ctx, Create { account, contact, body, before }).await;
         Some(made.map(|task| CreateTaskPayload { task: shown(task) }))
     }
 
@@ -102,7 +102,7 @@ impl TaskMutation {
         let (draft, named) = input.draft();
         let (_, (contact, id)) = draft.done(ctx).zip(named)?;
         let of = of_deleted(ctx, &contact);
-        let deleted = request.change(Delete { account, contact, id }).await;
+        let deleted = request.change(ctx, Delete { account, contact, id }).await;
         Some(deleted.map(|()| DeleteTaskPayload { deleted_id: input.id, contact: of }))
     }
 }
@@ -115,7 +115,7 @@ async fn change(
     let request = Request::of(ctx);
     let account = request.account().clone();
     let (body, (contact, id)) = draft.done(ctx).zip(named)?;
-    Some(request.change(Update { account, contact, id, body, completes }).await)
+    Some(request.change(ctx, Update { account, contact, id, body, completes }).await)
 }
 
 fn shown(task: Arc<model::Task>) -> Option<Task> {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::api;
@@ -10,6 +11,7 @@ use super::loader::{TaskById, TasksOf};
 use super::model::Task;
 use crate::cache::Tag;
 use crate::resources::changed::Changed;
+use crate::resources::contact::is_here;
 use crate::upstream::wire;
 use crate::upstream::{Account, Call, Error, Id, Shelf, Upstream, Write};
 
@@ -48,12 +50,17 @@ impl Write for Create {
         keep(&self.account, &self.contact, task, shelf);
     }
 
-    /// Among the contact's tasks. If more than one is as it was sent, it cannot be told which is meant, or whether all
-    /// of them were there before.
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Arc<Task>> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
+    /// Among the contact's tasks that were not there before: a task does not tell when it was created, so without the list of
+    /// those nothing can be told. Nor if more than one is as it was sent.
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Arc<Task>> {
+        let before = self.before.as_ref()?;
         let question = TasksOf::new(self.account.clone(), self.contact.clone());
         let tasks = upstream.read_now(&question).await.ok().flatten()?;
-        let is_new = |task: &Task| self.before.as_ref().is_none_or(|before| before.iter().all(|id| **id != *task.id()));
+        let is_new = |task: &Task| before.iter().all(|id| **id != *task.id());
         let mut same = tasks.iter().filter(|task| is_new(task) && is_as_sent(task, &self.body));
         let found = same.next()?;
         same.next().is_none().then(|| Arc::new(found.clone()))
@@ -100,7 +107,11 @@ impl Write for Update {
         keep(&self.account, &self.contact, task, shelf);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<Arc<Task>> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<Arc<Task>> {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         let task = upstream.read_now(&TaskById { account, contact, id }).await.ok().flatten()?;
         is_as_sent(&task, &self.body).then_some(task)
@@ -139,7 +150,11 @@ impl Write for Delete {
         shelf.put(TaskById { account, contact, id }, None, 0);
     }
 
-    async fn look(&self, upstream: &Upstream, _: &mut Error) -> Option<()> {
+    async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
+        is_here(upstream, &self.account, &self.contact).await
+    }
+
+    async fn look(&mut self, upstream: &Upstream, _: Timestamp, _: &mut Error) -> Option<()> {
         let (account, contact, id) = (self.account.clone(), self.contact.clone(), self.id.clone());
         let seen = upstream.read_now(&TaskById { account, contact, id }).await;
         matches!(seen, Ok(None)).then_some(())

@@ -19,7 +19,7 @@ async fn with_keys() -> Stage {
 }
 
 /// Each mutation of the schema with an input that nothing is wrong with.
-fn inputs() -> Vec<(&'static str, Value)> {
+pub fn inputs() -> Vec<(&'static str, Value)> {
     let (c, due) = (DEMO_CONTACT, "2026-12-09T12:00:00Z");
     vec![
         ("createContact", json!({ "name": "X" })),

@@ -1,6 +1,6 @@
 //! What an input may be: every problem is told with the way to it before anything is sent, and null is not absence.
 
-use contacts_gateway::sandbox::DEMO_CONTACT;
+use contacts_gateway::sandbox::{DEMO_CONTACT, Fault};
 use serde_json::{Value, json};
 
 use super::*;
@@ -43,6 +43,8 @@ async fn every_problem_is_told_with_the_way_to_it_and_nothing_is_sent() {
         ("updateContact", json!({ "id": c }), json!([[]])),
         ("updateContact", json!({ "id": c, "address": {}, "customFields": [{ "id": "f" }] }), json!([[]])),
         ("updateContact", json!({ "id": "a/b", "dnd": null, "email": "" }), json!([["id"], ["email"], ["dnd"]])),
+        ("updateContact", json!({ "id": c, "firstName": "x", "customFields": null }), json!([["customFields"]])),
+        ("upsertContact", json!({ "email": "x@y.example", "customFields": null }), json!([["customFields"]])),
         ("upsertContact", json!({ "lastName": "X" }), json!([[]])),
         ("upsertContact", json!({ "lastName": "X", "phone": "", "email": null }), json!([[]])),
         ("upsertContact", json!({ "email": "x" }), json!([["email"]])),
@@ -143,7 +145,7 @@ async fn an_upsert_clears_as_its_own_form_declares() {
     let location = stage.sandbox.info().location_id.clone();
     let input = json!({
         "email": "new@new.example", "website": null, "source": null, "assignedTo": null, "dateOfBirth": null,
-        "dnd": null, "tags": null, "customFields": null, "createNewIfDuplicateAllowed": null,
+        "dnd": null, "tags": null, "createNewIfDuplicateAllowed": null,
     });
     stage.changed("upsertContact", input, "created").await;
     let sent = json!({
@@ -154,11 +156,33 @@ async fn an_upsert_clears_as_its_own_form_declares() {
 }
 
 #[tokio::test]
-async fn what_the_upstream_refuses_is_told_in_its_words() {
+async fn each_reason_of_the_upstream_is_an_error_of_its_own() {
     let stage = Stage::new().await;
-    let fault = json!({ "statusCode": 422, "message": ["phone must be valid", "x"], "error": "Unprocessable Entity" });
-    stage.sandbox.fault(contacts_gateway::sandbox::Fault::on(UPDATE).status(422).body(fault));
-    let answer = stage.change("updateContact", json!({ "id": DEMO_CONTACT, "phone": "1" }), "contact { id }").await;
-    assert_eq!(errors(&answer), one_error("updateContact", "BAD_USER_INPUT"));
-    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("phone must be valid"));
+    let long = "x".repeat(150);
+    let mut reasons = vec!["phone must be valid".to_owned(), format!("email must be {long}"), "name is odd".to_owned()];
+    let told = async |reasons: &[String]| {
+        let body = json!({ "statusCode": 422, "message": reasons, "error": "Unprocessable Entity" });
+        stage.sandbox.fault(Fault::on(UPDATE).status(422).body(body).times(1));
+        let answer = stage.change("updateContact", json!({ "id": DEMO_CONTACT, "phone": "1" }), "contact { id }").await;
+        assert_eq!(answer["data"]["updateContact"], Value::Null);
+        assert!(errors(&answer).iter().all(|error| *error == one_error("updateContact", "BAD_USER_INPUT")[0]));
+        let errors = answer["errors"].as_array().unwrap().clone();
+        assert!(errors.iter().all(|error| error["extensions"]["upstream"]["status"] == 422), "{answer}");
+        errors.iter().map(|error| error["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let said = |reason: &str| format!("The upstream refused the input: {reason}");
+    let cut = said(&format!("{}…", &reasons[1][..100]));
+    assert_eq!(told(&reasons).await, [said(&reasons[0]), cut, said(&reasons[2])]);
+    reasons = (0..50).map(|number| format!("reason {number}")).collect();
+    assert_eq!(told(&reasons).await.len(), 20, "there is an end to it");
+    // One that is no list, and one that tells nothing but its status.
+    for (body, reason) in [
+        (json!({ "message": "odd", "error": "Bad Request" }), "odd"),
+        (json!({ "error": "Bad Request" }), "Bad Request"),
+    ] {
+        stage.sandbox.fault(Fault::on(UPDATE).status(400).body(body).times(1));
+        let answer = stage.change("updateContact", json!({ "id": DEMO_CONTACT, "phone": "1" }), "contact { id }").await;
+        assert_eq!(errors(&answer), one_error("updateContact", "BAD_USER_INPUT"));
+        assert_eq!(answer["errors"][0]["message"], said(reason));
+    }
 }
