@@ -22,5 +22,6 @@ mod schema;
 mod stale;
 mod support;
 mod tenancy;
+mod untold;
 mod vendor;
 mod writes;
