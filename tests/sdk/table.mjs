@@ -380,8 +380,33 @@ async function writes(api, locationId) {
     assert.deepEqual([there.new, there.contact.id, there.contact.firstName], [false, contactId, 'Augusta']);
     assert.equal((await contacts.upsertContact({ locationId, email: 'eve@table.example' })).new, true);
   });
-  await row('contacts.addContactToWorkflow', () =>
-    contacts.addContactToWorkflow({ contactId, workflowId: 'w1' }, { eventStartTime: '2026-12-09T12:00:00+00:00' }));
+  await row('contacts.addContactToWorkflow, contacts.deleteContactFromWorkflow', async () => {
+    const at = { eventStartTime: '2026-12-09T12:00:00+00:00' };
+    assert.ok((await contacts.addContactToWorkflow({ contactId, workflowId: 'w1' }, at)).succeded);
+    assert.ok((await contacts.deleteContactFromWorkflow({ contactId, workflowId: 'w1' }, at)).succeded);
+  });
+  await row('contacts.addContactToCampaign, contacts.removeContactFromCampaign, ...FromEveryCampaign', async () => {
+    assert.ok((await contacts.addContactToCampaign({ contactId, campaignId: 'c1' }, {})).succeded);
+    assert.ok((await contacts.removeContactFromCampaign({ contactId, campaignId: 'c1' })).succeded);
+    assert.ok((await contacts.removeContactFromEveryCampaign({ contactId })).succeded);
+  });
+  await row('contacts.addFollowersContact, contacts.removeFollowersContact', async () => {
+    const added = await contacts.addFollowersContact({ contactId }, { followers: ['u1', 'u2'] });
+    assert.deepEqual([added.followers, added.followersAdded], [['u1', 'u2'], ['u1', 'u2']]);
+    const left = await contacts.removeFollowersContact({ contactId }, { followers: ['u1'] });
+    assert.deepEqual([left.followers, left.followersRemoved], [['u2'], ['u1']]);
+  });
+  await row('contacts.createAssociation, of tags and of many', async () => {
+    const wanted = { contacts: [contactId, 'nobody'], tags: ['many'], locationId };
+    const { succeded, errorCount, responses } = await contacts.createAssociation({ type: 'add' }, wanted);
+    assert.deepEqual([succeded, errorCount, responses[0].tagsAdded], [false, 1, ['many']]);
+  });
+  await row('contacts.addRemoveContactFromBusiness', async () => {
+    const wanted = { locationId, ids: [contactId], businessId: 'b1' };
+    assert.deepEqual((await contacts.addRemoveContactFromBusiness(wanted)).ids, [contactId]);
+    const found = await contacts.getContactsByBusinessId({ businessId: 'b1', locationId });
+    assert.deepEqual(found.contacts.map(({ id }) => id), [contactId]);
+  });
   await row('contacts.deleteContact', async () => {
     assert.ok((await contacts.deleteContact({ contactId })).succeded);
   });
