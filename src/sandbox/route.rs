@@ -9,7 +9,7 @@ use super::{
 };
 use percent_encoding::percent_decode_str;
 
-/// One endpoint: its key in counters and rules, the scope that it needs, and what answers.
+/// One endpoint: its key in counters and rules, the scope that it needs, if any, and what answers.
 pub(super) struct Route {
     /// Method and path with named segments, for example `GET /contacts/{contactId}`.
     pub template: &'static str,
@@ -35,6 +35,11 @@ const fn write(template: &'static str, change: fn(&mut Change) -> Result<Answer,
     Route { template, scope: "contacts.write", does: Does::Write(change) }
 }
 
+/// No scope is declared for these.
+const fn write_of_many(template: &'static str, change: fn(&mut Change) -> Result<Answer, Refusal>) -> Route {
+    Route { template, scope: "", does: Does::Write(change) }
+}
+
 const fn grants(
     template: &'static str,
     scope: &'static str,
@@ -44,7 +49,7 @@ const fn grants(
 }
 
 /// Fixed segments come before named ones where both would fit.
-pub(super) static ROUTES: [Route; 30] = [
+pub(super) static ROUTES: [Route; 38] = [
     read("GET /contacts/", read::contacts),
     read("GET /contacts/business/{businessId}", read::of_business),
     read("GET /contacts/search/duplicate", read::duplicate),
@@ -74,7 +79,15 @@ pub(super) static ROUTES: [Route; 30] = [
     write("POST /contacts/{contactId}/notes", write::create_note),
     write("PUT /contacts/{contactId}/notes/{id}", write::update_note),
     write("DELETE /contacts/{contactId}/notes/{id}", write::delete_note),
-    write("POST /contacts/{contactId}/workflow/{workflowId}", write::start_workflow),
+    write("POST /contacts/{contactId}/followers", write::add_followers),
+    write("DELETE /contacts/{contactId}/followers", write::remove_followers),
+    write("POST /contacts/{contactId}/campaigns/{campaignId}", write::start_campaign),
+    write("DELETE /contacts/{contactId}/campaigns/removeAll", write::end_campaign),
+    write("DELETE /contacts/{contactId}/campaigns/{campaignId}", write::end_campaign),
+    write("POST /contacts/{contactId}/workflow/{workflowId}", write::workflow),
+    write("DELETE /contacts/{contactId}/workflow/{workflowId}", write::workflow),
+    write_of_many("POST /contacts/bulk/tags/update/{type}", write::edit_tags_of_many),
+    write_of_many("POST /contacts/bulk/business", write::set_business),
     grants("POST /oauth/token", "", oauth::token),
     grants("POST /oauth/locationToken", "oauth.write", oauth::location_token),
     grants("POST /oauth/reconnect", "", oauth::reconnect),

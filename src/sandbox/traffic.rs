@@ -75,7 +75,7 @@ pub(super) struct UnderWay<'a> {
 impl Traffic {
     pub fn new(keep_calls: bool) -> Self {
         Self {
-            by_route: Default::default(),
+            by_route: [const { AtomicUsize::new(0) }; ROUTES.len() + 1],
             in_flight: AtomicUsize::new(0),
             max_in_flight: AtomicUsize::new(0),
             log: keep_calls.then(Mutex::default),

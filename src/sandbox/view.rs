@@ -65,7 +65,8 @@ impl Serialize for Contact<'_> {
         let Self(contact, quirks) = self;
         let few: &[&str] = if quirks.missing_fields { &FEW_OF_CONTACT } else { &[] };
         let mut map = serializer.serialize_map(None)?;
-        for (key, value) in fields(contact, few) {
+        // Followers are told in rows alone.
+        for (key, value) in fields(contact, few).filter(|(key, _)| *key != "followers") {
             map.serialize_entry(key, value)?;
         }
         if quirks.missing_fields {

@@ -23,5 +23,6 @@ mod schema;
 mod stale;
 mod support;
 mod tenancy;
+mod untold;
 mod vendor;
 mod writes;

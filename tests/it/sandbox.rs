@@ -4,6 +4,7 @@ mod bulk;
 mod data;
 mod hands;
 mod knobs;
+mod many;
 mod oauth;
 mod reads;
 mod refusals;

@@ -2,11 +2,16 @@
 // by somebody who wrote neither the gateway nor the sandbox. Paths, methods, encodings, classes of errors, the renewal
 // of tokens and the headers about limits are the client's own idea of them.
 //
-//   node table.mjs BINARY [PART ...]       parts: records scopes limits oauth; all of them unless some are named
+//   node table.mjs BINARY [PART ...]       parts: records troubles scopes limits oauth; all of them unless some are named
+//
+// What is answered to a call is held against the type that the client declares for it, in whatever row it is made.
 //
 // Starts `BINARY sandbox` for each part, on a port of its own. A line for each call; ends with 1 if one differs.
 import { spawn } from 'node:child_process';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
 import * as sdk from '@gohighlevel/api-client';
 
 const { HighLevel } = sdk;
@@ -17,6 +22,8 @@ if (!binary) {
 }
 const running = [];
 let failed = 0;
+/** Calls whose answers were of their declared types. */
+const held = new Set();
 
 /** Runs one call and what has to hold of its answer. */
 async function row(name, call) {
@@ -54,10 +61,66 @@ async function sandbox(...options) {
   throw new Error(`the sandbox did not start: ${said}`);
 }
 
+/** What the client declares of a part of the API: the type of each call's answer, and the keys of each type. */
+function declared(part) {
+  const folder = path.join(path.dirname(createRequire(import.meta.url).resolve('@gohighlevel/api-client')), 'lib/code', part);
+  const read = (file) => readFileSync(path.join(folder, file), 'utf8');
+  const calls = read(`${part}.d.ts`).matchAll(/(\w+)\((?:[^()]|\([^()]*\))*\): Promise<Models\.(\w+)>/g);
+  const types = read(`models/${part}.d.ts`).matchAll(/interface (\w+) \{\n([^}]*)\}/g);
+  const keys = (text) => new Map(Array.from(text.matchAll(/(\w+)\??: ([^;]+);/g), ([, key, type]) => [key, type]));
+  return {
+    answers: new Map(Array.from(calls, ([, call, type]) => [call, type])),
+    types: new Map(Array.from(types, ([, name, text]) => [name, keys(text)])),
+  };
+}
+
+/** Keys of answers that the API was never seen to send, and those whose declared type is not what was seen. */
+const UNSEEN = new Set(['count']);
+const OTHERWISE = new Set(['value', 'attachments', 'responses']);
+/** Types whose records were seen with more keys than are declared. */
+const WIDER = new Set(['GetContectByIdSchema', 'CreateContactSchema', 'ContactsSearchSchema', 'ContactsSearchSuccessfulResponseDto']);
+
+/** Fails where a value is not of the declared type; keys that are absent are absent. */
+function fits(value, type, types, where) {
+  if (type === 'any') return;
+  if (type.endsWith('[]')) {
+    assert.ok(Array.isArray(value), `${where} is no list`);
+    value.forEach((item, at) => fits(item, type.slice(0, -2), types, `${where}[${at}]`));
+  } else if (types.has(type)) {
+    const keys = types.get(type);
+    for (const [key, item] of Object.entries(value)) {
+      assert.ok(keys.has(key) || key === 'traceId' || WIDER.has(type), `${where}.${key} is not declared`);
+      if (keys.has(key) && !OTHERWISE.has(key)) fits(item, keys.get(key), types, `${where}.${key}`);
+    }
+  } else {
+    assert.equal(typeof value, type, `${where} is no ${type}`);
+  }
+}
+
+/** A part of the client whose answers are held against their declared types. */
+function judged(service, part) {
+  const { answers, types } = declared(part);
+  assert.ok(answers.size > 0 && types.size > 0, `nothing is declared of ${part}`);
+  const get = (target, name) => {
+    const type = answers.get(name);
+    if (!type) return target[name];
+    return async (...given) => {
+      const answer = await target[name](...given);
+      const absent = [...types.get(type).keys()].filter((key) => !(key in answer) && !UNSEEN.has(key));
+      assert.deepEqual(absent, [], `${name} is answered without keys that are declared`);
+      fits(answer, type, types, name);
+      held.add(name);
+      return answer;
+    };
+  };
+  return new Proxy(service, { get });
+}
+
 /** The client has no option for another host. */
 function client(url, config) {
   const client = new HighLevel({ apiVersion: '2021-07-28', logLevel: 'none', ...config });
   client.getHttpClient().defaults.baseURL = url;
+  client.contacts = judged(client.contacts, 'contacts');
   return client;
 }
 
@@ -112,6 +175,28 @@ const parts = {
     });
     await writes(api, locationId);
     await refusals(api, url, locationId);
+  },
+
+  async troubles() {
+    const { url, token, locationId, contactId } = await sandbox('--contacts', '5', '--quirks', 'missing-404');
+    const { contacts } = client(url, { privateIntegrationToken: token });
+    const fault = async (fault) => {
+      const rules = JSON.stringify([{ route: 'GET /contacts/{contactId}', times: 1, ...fault }]);
+      assert.equal((await fetch(`${url}/__sandbox/faults`, { method: 'POST', body: rules })).status, 200);
+    };
+    const status = (status) => (error) => assert.equal(error.statusCode, status);
+    const getContact = () => contacts.getContact({ contactId });
+    await refused('a contact that is not there, where that is 404', 'GHLNotFoundError', () => contacts.getContact({ contactId: 'x' }), status(404));
+    for (const [name, rule, code] of [['500', { status: 500 }, 500], ['a page of HTML', { html: true }, 502], ['503', { status: 503 }, 503]]) {
+      await fault(rule);
+      await refused(`an upstream that fails: ${name}`, 'GHLServerError', getContact, status(code));
+    }
+    await fault({ drop: 'before' });
+    await refused('a connection that is cut', 'GHLNetworkError', getContact);
+    await row('and once it is over, it is answered', async () => {
+      assert.equal((await getContact()).contact.id, contactId);
+      assert.equal((await contacts.getContacts({ locationId, limit: 5 })).contacts.length, 5);
+    });
   },
 
   async scopes() {
@@ -295,8 +380,33 @@ async function writes(api, locationId) {
     assert.deepEqual([there.new, there.contact.id, there.contact.firstName], [false, contactId, 'Augusta']);
     assert.equal((await contacts.upsertContact({ locationId, email: 'eve@table.example' })).new, true);
   });
-  await row('contacts.addContactToWorkflow', () =>
-    contacts.addContactToWorkflow({ contactId, workflowId: 'w1' }, { eventStartTime: '2026-12-09T12:00:00+00:00' }));
+  await row('contacts.addContactToWorkflow, contacts.deleteContactFromWorkflow', async () => {
+    const at = { eventStartTime: '2026-12-09T12:00:00+00:00' };
+    assert.ok((await contacts.addContactToWorkflow({ contactId, workflowId: 'w1' }, at)).succeded);
+    assert.ok((await contacts.deleteContactFromWorkflow({ contactId, workflowId: 'w1' }, at)).succeded);
+  });
+  await row('contacts.addContactToCampaign, contacts.removeContactFromCampaign, ...FromEveryCampaign', async () => {
+    assert.ok((await contacts.addContactToCampaign({ contactId, campaignId: 'c1' }, {})).succeded);
+    assert.ok((await contacts.removeContactFromCampaign({ contactId, campaignId: 'c1' })).succeded);
+    assert.ok((await contacts.removeContactFromEveryCampaign({ contactId })).succeded);
+  });
+  await row('contacts.addFollowersContact, contacts.removeFollowersContact', async () => {
+    const added = await contacts.addFollowersContact({ contactId }, { followers: ['u1', 'u2'] });
+    assert.deepEqual([added.followers, added.followersAdded], [['u1', 'u2'], ['u1', 'u2']]);
+    const left = await contacts.removeFollowersContact({ contactId }, { followers: ['u1'] });
+    assert.deepEqual([left.followers, left.followersRemoved], [['u2'], ['u1']]);
+  });
+  await row('contacts.createAssociation, of tags and of many', async () => {
+    const wanted = { contacts: [contactId, 'nobody'], tags: ['many'], locationId };
+    const { succeded, errorCount, responses } = await contacts.createAssociation({ type: 'add' }, wanted);
+    assert.deepEqual([succeded, errorCount, responses[0].tagsAdded], [false, 1, ['many']]);
+  });
+  await row('contacts.addRemoveContactFromBusiness', async () => {
+    const wanted = { locationId, ids: [contactId], businessId: 'b1' };
+    assert.deepEqual((await contacts.addRemoveContactFromBusiness(wanted)).ids, [contactId]);
+    const found = await contacts.getContactsByBusinessId({ businessId: 'b1', locationId });
+    assert.deepEqual(found.contacts.map(({ id }) => id), [contactId]);
+  });
   await row('contacts.deleteContact', async () => {
     assert.ok((await contacts.deleteContact({ contactId })).succeded);
   });
@@ -332,5 +442,6 @@ try {
 } finally {
   for (const child of running) child.kill();
 }
+console.log(`${held.size} calls were answered as their types are declared`);
 console.log(failed ? `${failed} differ` : 'all hold');
 process.exitCode = failed ? 1 : 0;

@@ -1,14 +1,18 @@
 //! The writes, each under one lock: what they check, what they change, and what they answer.
 
 mod contact;
+mod follow;
+mod many;
 mod note;
 mod tags;
 mod task;
 mod valid;
 
 pub(super) use contact::{create, delete, update, upsert};
+pub(super) use follow::{add as add_followers, end_campaign, remove as remove_followers, start_campaign, workflow};
+pub(super) use many::{edit_tags as edit_tags_of_many, set_business};
 pub(super) use note::{create as create_note, delete as delete_note, update as update_note};
-pub(super) use tags::{add as add_tags, remove as remove_tags, start_workflow};
+pub(super) use tags::{add as add_tags, remove as remove_tags};
 pub(super) use task::{complete as complete_task, create as create_task, delete as delete_task, update as update_task};
 
 use super::{

@@ -1,13 +1,12 @@
-//! Tags, added and removed without touching the others; and a workflow that is started and does nothing.
+//! Tags of one contact, added and removed without touching the others.
 
 use super::super::answer::{Answer, Refusal};
 use super::valid::{Form, Is};
-use super::{Answered, Change, succeeded};
+use super::{Answered, Change};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 const TAGS: Form = Form { may: &[("tags", Is::Texts)], must: &["tags"] };
-const WORKFLOW: Form = Form { may: &[("eventStartTime", Is::Words)], must: &[] };
 
 pub(in super::super) fn add(change: &mut Change) -> Answered {
     let lower = change.quirks.lower_tags;
@@ -46,10 +45,4 @@ pub(super) fn kept(had: &[Value], come: &[Value], lower: bool) -> Vec<Value> {
         }
     }
     tags
-}
-
-pub(in super::super) fn start_workflow(change: &mut Change) -> Answered {
-    WORKFLOW.check(&change.fields())?;
-    change.contact_id()?;
-    Ok(succeeded())
 }

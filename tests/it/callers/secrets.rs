@@ -1,127 +1,130 @@
-//! What callers present is found nowhere again: in no log line, answer, `config`, or debug text.
+//! What callers present is found nowhere again: in no log line, answer, metric, command, list of processes or debug text.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
+use futures_util::future::join_all;
 use reqwest::Client;
 use serde_json::json;
 
 use super::issuer::*;
 use super::*;
+use crate::untold::{Asker, LOGS, Process, Recorder, Secrets, codes, quoting, run};
 
-/// A gateway in a process of its own, which logs everything.
-struct Process {
-    child: Child,
-    log: std::thread::JoinHandle<String>,
-    url: String,
-}
-
-fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")) {
-        command.env_remove(name);
-    }
-    let settings = settings.iter().map(|(name, value)| (format!("GATEWAY_{name}"), value));
-    command.args(arguments).envs(settings).stdin(Stdio::null());
-    command
-}
-
-impl Process {
-    fn start(settings: &[(&str, &str)]) -> Self {
-        let mut command = command(&["serve"], settings);
-        command.envs([("GATEWAY_LISTEN", "127.0.0.1:0"), ("GATEWAY_LOG", "trace"), ("GATEWAY_LOG_FORMAT", "json")]);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("a process");
-        let mut lines = BufReader::new(child.stderr.take().expect("its log"));
-        let mut log = String::new();
-        let url = loop {
-            let mut line = String::new();
-            assert!(lines.read_line(&mut line).expect("a line") > 0, "it ended: {log}");
-            log += &line;
-            let told: Value = serde_json::from_str(&line).unwrap_or_default();
-            if told["message"] == "listening" {
-                break format!("http://{}/graphql", told["address"].as_str().expect("an address"));
-            }
-        };
-        let log = std::thread::spawn(move || {
-            let _ = std::io::Read::read_to_string(&mut lines, &mut log);
-            log
-        });
-        Self { child, log, url }
-    }
-
-    /// Ends it; what it logged.
-    fn end(mut self) -> String {
-        self.child.kill().expect("an end");
-        self.child.wait().expect("an end");
-        self.log.join().expect("a log")
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_callers_present_comes_out_again() {
+/// Somebody who is let in, somebody who was, somebody who never was, as this mode knows them.
+async fn callers(mode: &str, log: (&str, &str)) {
     let sandbox = Sandbox::start(Options::default(), local().await);
-    let (info, url) = (sandbox.info().clone(), sandbox.url());
-    let signer = Signer::ed("k");
+    let upstream = Recorder::before(&sandbox.url()).await;
+    let (info, signer) = (sandbox.info().clone(), Signer::ed("k"));
     let issuer = Issuer::start(&[&signer]).await;
     let right = claims(&info.location_id, &json!({ "secret": "planted" }));
     let (token, expired) = (signer.sign(&right), signer.sign(&claims(&info.location_id, &json!({ "exp": "now-99" }))));
     let forged = forge(&json!({ "alg": "none" }), &right, b"");
-    sandbox.allow("pit-planted-good", &info.location_id, &[READ]);
+    sandbox.allow("pit-planted-good-8c1e", &info.location_id, &[READ, WRITE]);
     let keys = keys::file(&[
-        row("planted-good", &[READ], None, ""),
-        row("planted-old", &[], None, "expires = 2020-01-01T00:00:00Z"),
+        row("cgk_planted-good-8c1e", &[READ, WRITE], None, ""),
+        row("cgk_planted-old-8c1e", &[], None, "expires = 2020-01-01T00:00:00Z"),
     ]);
     let keys = keys.path().to_str().expect("a path");
-    let mine = [("UPSTREAM_URL", &*url), ("LOCATION_ID", &info.location_id), ("API_KEY", &info.token)];
-    let jwt = [("AUTH", "jwt"), ("JWT_JWKS_URL", &issuer.url), ("JWT_ISSUER", ISSUER), ("JWT_AUDIENCE", AUDIENCE)];
-    let cases = [
-        (
-            [&mine[..], &[("AUTH", "keys"), ("KEYS_FILE", keys)]].concat(),
-            ["planted-good", "planted-wrong", "planted-old"],
+    let (settings, bearers) = match mode {
+        "keys" => (
+            vec![("KEYS_FILE", keys), ("API_KEY", &info.token)],
+            ["cgk_planted-good-8c1e", "cgk_planted-old-8c1e", "cgk_planted-wrong-8c1e"],
         ),
-        ([&mine[..], &jwt].concat(), [&token, &expired, &forged]),
-        (
-            [&mine[..2], &[("AUTH", "passthrough")]].concat(),
-            ["pit-planted-good", "pit-planted-dead", "pit-planted-ünsendable"],
+        "jwt" => (
+            vec![
+                ("JWT_JWKS_URL", &*issuer.url),
+                ("JWT_ISSUER", ISSUER),
+                ("JWT_AUDIENCE", AUDIENCE),
+                ("API_KEY", &info.token),
+            ],
+            [&*token, &expired, &forged],
         ),
+        _ => (vec![], ["pit-planted-good-8c1e", "pit-planted-ünsendable-8c1e", "pit-planted-dead-8c1e"]),
+    };
+    let more = [
+        ("AUTH", mode),
+        ("UPSTREAM_URL", &upstream.url),
+        ("LOCATION_ID", &info.location_id),
+        ("UPSTREAM_RETRIES", "0"),
+        ("TTL_CONTACT", "0s"),
+        ("BODY_LIMIT", "1KiB"),
     ];
-    let (old, new) = (Client::new(), Client::builder().http2_prior_knowledge().build().expect("a client"));
-    for (settings, bearers) in &cases {
-        let gateway = Process::start(settings);
-        let mut told = String::new();
-        let mut statuses = Vec::new();
-        for client in [&old, &new] {
-            for bearer in bearers {
-                let body =
-                    json!({ "query": PROFILE, "variables": { "id": sandbox.contact_ids(&info.location_id)[0] } });
-                let answer = client.post(&gateway.url).bearer_auth(bearer).json(&body).send().await.expect("an answer");
-                statuses.push(answer.status().as_u16());
-                told += &answer.text().await.expect("a text");
-            }
-        }
-        assert_eq!(statuses[0], 200, "{settings:?}: {told}");
-        assert!(statuses.contains(&401), "{settings:?}: {told}");
-        let config = command(&["config"], settings).output().expect("a command that runs");
-        told += &String::from_utf8_lossy(&config.stdout);
-        let log = tokio::task::block_in_place(|| gateway.end());
-        assert!(log.contains("TRACE") && log.lines().count() > 20, "{log}");
-        for (secret, place) in bearers.iter().flat_map(|secret| [(secret, &log), (secret, &told)]) {
-            assert!(!place.contains(*secret), "{secret} in {place}");
-        }
-        for part in token.split('.') {
-            assert!(!log.contains(part) && !told.contains(part), "a part of a token");
-        }
-        assert!(!log.contains(&info.token) && !told.contains(&info.token));
+    let settings: Vec<_> = settings.into_iter().chain(more).map(|(name, value)| (name, value.to_owned())).collect();
+    let mut secrets = Secrets::default();
+    bearers.iter().for_each(|bearer| secrets.add(&format!("the bearer {bearer}"), bearer));
+
+    let gateway = Process::start(&[], &settings, log).await;
+    let front = Recorder::before(&gateway.url).await;
+    let ids = sandbox.contact_ids(&info.location_id);
+    let [good, ..] = bearers.map(|bearer| Asker::new(&front, Some(bearer)));
+    assert_eq!(good.read(&ids[0]).await.get("errors"), None, "{mode}");
+    assert_eq!(good.rename(&ids[0]).await.get("errors"), None, "{mode}");
+    // A bearer that goes upstream may be quoted there.
+    let faults = if mode == "passthrough" { quoting(bearers[0]) } else { Vec::new() };
+    for (n, fault) in faults.into_iter().enumerate() {
+        sandbox.fault(fault);
+        let _ = (good.read(&ids[n]).await, good.rename(&ids[n]).await);
     }
+    sandbox.clear_faults();
+    let mut statuses = good.ask_for_everything_else().await;
+    for bearer in &bearers[1..] {
+        let asker = Asker::new(&front, Some(bearer));
+        let code = asker.read(&ids[0]).await["errors"][0]["extensions"]["code"].take();
+        let unsent = bearer.contains("ünsendable");
+        assert!(code == "UNAUTHENTICATED" || unsent, "{mode}: {code}");
+        statuses.extend(asker.ask_for_everything_else().await);
+    }
+    assert!(statuses.is_superset(&[200, 400, 401, 404, 405, 406, 413, 415].into()), "{statuses:?}");
+    assert!(codes(&front).is_superset(&["UNAUTHENTICATED".to_owned(), "FORBIDDEN".to_owned()].into()));
+    // The other version of HTTP has other code that logs.
+    let client = Client::builder().http2_prior_knowledge().build().expect("a client");
+    let mut told = String::new();
+    for bearer in bearers {
+        let body = json!({ "query": NAME, "variables": { "id": ids[1] } });
+        let request = client.post(format!("{}/graphql", gateway.url)).bearer_auth(bearer).json(&body);
+        told += &request.send().await.expect("an answer").text().await.expect("a text");
+    }
+    secrets.assert_sent(&[&front]);
+    if mode != "passthrough" {
+        secrets.add("the gateway's key", &info.token);
+        secrets.assert_sent(&[&front, &upstream]);
+    }
+    secrets.assert_untold("an answer", front.answers());
+    secrets.assert_untold("an answer of HTTP/2", told);
+    if let Some(shown) = gateway.in_the_process_list() {
+        secrets.assert_untold("the process list", shown);
+    }
+    let said = gateway.end().await;
+    assert!(log.0 != "trace" || said.contains("TRACE"), "it was not made to talk: {said}");
+    secrets.assert_untold(&format!("the log {log:?}"), said);
+    for command in ["config", "check"].into_iter().filter(|_| log == ("trace", "json")) {
+        secrets.assert_untold(command, run(&[command], &settings).await.1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_comes_out_again() {
+    join_all(LOGS.map(|log| callers("keys", log))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_of_an_issuer_comes_out_again() {
+    join_all(LOGS.map(|log| callers("jwt", log))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_credential_of_a_caller_comes_out_again() {
+    join_all(LOGS.map(|log| callers("passthrough", log))).await;
 }
 
 #[tokio::test]
 async fn a_caller_can_be_printed() {
     let (sandbox, ids, _file) = several(1).await;
     let stage = Stage::over(sandbox, &[("AUTH", "passthrough")], None).await;
-    for bearer in ["pit-planted", "pit planted"] {
+    let secrets = Secrets::of(&[("a bearer", "pit-planted-8c1e"), ("one that cannot be sent", "pit-planted ü-8c1e")]);
+    for bearer in ["pit-planted-8c1e", "pit-planted ü-8c1e"] {
         let caller = stage.app.auth().caller(Some(bearer.as_bytes()), Some(ids[0].as_bytes())).await;
-        let text = format!("{caller:?}");
-        assert!(!text.contains("planted"), "{text}");
+        secrets.assert_untold("a caller", format!("{caller:?}"));
+        if let Ok(caller) = caller {
+            secrets.assert_untold("a credential", format!("{:?} {:?}", caller.account, caller.account.credential));
+        }
     }
 }
