@@ -6,6 +6,7 @@ pub mod filter;
 pub mod forms;
 pub mod in_place;
 pub mod input;
+pub mod json;
 pub mod page;
 pub mod request;
 pub mod scalars;

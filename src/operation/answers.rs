@@ -20,7 +20,7 @@ use super::outcome::Failed;
 use crate::cache::{ENTRY_OVERHEAD, Epoch, Epochs, Flight, Flights, Joined, Slot};
 use crate::caller::Eyes;
 use crate::clock::Clock;
-use crate::graph::Sources;
+use crate::graph::{Sources, json};
 
 /// How a request came in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -231,8 +231,16 @@ impl Answers {
 
     /// An answer without errors as bytes, with how long it is good.
     pub fn ready(&self, response: &Response, sources: &Sources, is_traced: bool) -> serde_json::Result<Ready> {
+        let mut body = Vec::with_capacity(1024);
+        body.extend_from_slice(b"{\"data\":");
+        json::write(&response.data, &mut body);
+        if !response.extensions.is_empty() {
+            body.extend_from_slice(b",\"extensions\":");
+            serde_json::to_writer(&mut body, &response.extensions)?;
+        }
+        body.push(b'}');
         // A copy, as large as it is: what grew may be twice that for as long as it is kept, and allocators leave it so.
-        let body = Bytes::copy_from_slice(&serde_json::to_vec(response)?);
+        let body = Bytes::copy_from_slice(&body);
         let made = self.clock.now();
         // Taken before it is seen whether everything holds: a later forgetting is one after this.
         let as_of = self.epochs.now();

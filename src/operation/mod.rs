@@ -19,7 +19,7 @@ use tokio::time::timeout_at;
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::graph::{Code, Error, Request};
+use crate::graph::{Code, Error, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
@@ -143,6 +143,7 @@ impl Operations {
         };
         if !prepared.operation.facts.may_be_kept() {
             let mut response = self.execute(request, prepared.executable()).await;
+            json::expand(&mut response.data);
             publish(&mut response.errors, request_id);
             return Answer::Executed(response);
         }

@@ -7,7 +7,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{PathSegment, Response, ServerError, Value};
 
 use super::document::Problem;
-use crate::graph::{Code, Stale};
+use crate::graph::{Code, Stale, json};
 
 /// Most characters of a message: what callers send comes back in some.
 const LONGEST_MESSAGE: usize = 300;
@@ -24,7 +24,8 @@ pub struct Failed {
 impl Failed {
     /// `out_of_time`: whether it would be another if its request had had more time.
     pub fn new(response: Response, out_of_time: bool) -> Self {
-        let Response { data, errors, extensions, .. } = response;
+        let Response { mut data, errors, extensions, .. } = response;
+        json::expand(&mut data);
         Self { data, errors, extensions, out_of_time }
     }
 
