@@ -54,6 +54,19 @@ pub fn write(value: &Value, to: &mut Vec<u8>) {
     }
 }
 
+/// About how many bytes it takes when it is written, and seldom fewer.
+pub fn room(value: &Value) -> usize {
+    match value {
+        Value::Binary(text) => text.len(),
+        Value::List(items) => 2 + items.iter().map(|item| 1 + room(item)).sum::<usize>(),
+        Value::Object(fields) => 2 + fields.iter().map(|(name, value)| 4 + name.len() + room(value)).sum::<usize>(),
+        Value::String(text) => 2 + text.len(),
+        Value::Enum(name) => 2 + name.len(),
+        Value::Number(_) => 8,
+        Value::Boolean(_) | Value::Null => 5,
+    }
+}
+
 /// Begins the field of an object that is the `at`th. Names of GraphQL need no escaping.
 pub fn key(at: usize, name: &str, to: &mut Vec<u8>) {
     if at > 0 {

@@ -231,16 +231,7 @@ impl Answers {
 
     /// An answer without errors as bytes, with how long it is good.
     pub fn ready(&self, response: &Response, sources: &Sources, is_traced: bool) -> serde_json::Result<Ready> {
-        let mut body = Vec::with_capacity(1024);
-        body.extend_from_slice(b"{\"data\":");
-        json::write(&response.data, &mut body);
-        if !response.extensions.is_empty() {
-            body.extend_from_slice(b",\"extensions\":");
-            serde_json::to_writer(&mut body, &response.extensions)?;
-        }
-        body.push(b'}');
-        // A copy, as large as it is: what grew may be twice that for as long as it is kept, and allocators leave it so.
-        let body = Bytes::copy_from_slice(&body);
+        let body = body(response)?;
         let made = self.clock.now();
         // Taken before it is seen whether everything holds: a later forgetting is one after this.
         let as_of = self.epochs.now();
@@ -282,4 +273,21 @@ impl Answers {
         self.kept.run_pending_tasks();
         self.kept.weighted_size()
     }
+}
+
+/// The response in JSON.
+fn body(response: &Response) -> serde_json::Result<Bytes> {
+    let mut body = Vec::with_capacity(32 + json::room(&response.data));
+    body.extend_from_slice(b"{\"data\":");
+    json::write(&response.data, &mut body);
+    if !response.extensions.is_empty() {
+        body.extend_from_slice(b",\"extensions\":");
+        serde_json::to_writer(&mut body, &response.extensions)?;
+    }
+    body.push(b'}');
+    // What grew may be twice as large as it has to be for as long as it is kept, and allocators leave it so.
+    Ok(match body.capacity() - body.len() > body.len() / 8 {
+        true => Bytes::copy_from_slice(&body),
+        false => Bytes::from(body),
+    })
 }
