@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use super::file::LiveFile;
 use super::reach::{Callers, Reach};
@@ -14,13 +15,18 @@ use crate::caller::Scopes;
 use crate::clock::Clock;
 use crate::config::keys;
 
-/// The keys by their digests.
-///
-/// How long a look into the map takes can tell something about the digest of what was presented, compared with
-/// the digests that are held. It tells nothing about a key: who presents a key chooses the digest's text and not the digest, and
-/// cannot work from a digest that is right in part towards the next byte of a key. So digests need no comparison
-/// of constant time, and keys themselves are never compared: none is held.
-type Table = HashMap<[u8; 32], Key>;
+/// The keys by their digests. Keys themselves are never compared: none is held.
+type Table = HashMap<KeyDigest, Key>;
+
+/// The digest of a key. Comparing two takes the same time wherever they differ.
+#[derive(Clone, Copy, Eq, Hash)]
+struct KeyDigest([u8; 32]);
+
+impl PartialEq for KeyDigest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
 
 struct Key {
     reach: Arc<Reach>,
@@ -49,7 +55,7 @@ impl Keys {
             return Err(unknown);
         }
         self.file.keep_up().await;
-        let digest: [u8; 32] = Sha256::digest(key).into();
+        let digest = KeyDigest(Sha256::digest(key).into());
         self.file.with(|table, _| {
             let key = table.get(&digest).ok_or(unknown)?;
             match key.expires {
@@ -74,7 +80,7 @@ fn table(text: &str, callers: &Callers) -> Result<Table, String> {
         if reach.len() == 0 {
             tracing::warn!(name = row.name, "this key opens no location of this gateway");
         }
-        (row.sha256, Key { reach, expires: row.expires })
+        (KeyDigest(row.sha256), Key { reach, expires: row.expires })
     });
     Ok(keys.collect())
 }
