@@ -19,9 +19,16 @@ use crate::config::keys;
 /// The keys by their digests. Keys themselves are never compared: none is held.
 type Table = HashMap<KeyDigest, Key>;
 
-/// The digest of a key. Comparing two takes the same time wherever they differ.
+/// The digest of a key, in words. Comparing two takes the same time wherever they differ.
 #[derive(Eq)]
-struct KeyDigest([u8; 32]);
+struct KeyDigest([u64; 4]);
+
+impl From<[u8; 32]> for KeyDigest {
+    fn from(bytes: [u8; 32]) -> Self {
+        let (words, _) = bytes.as_chunks();
+        Self(std::array::from_fn(|number| u64::from_ne_bytes(words[number])))
+    }
+}
 
 impl PartialEq for KeyDigest {
     fn eq(&self, other: &Self) -> bool {
@@ -63,7 +70,7 @@ impl Keys {
             return Err(unknown);
         }
         self.file.keep_up().await;
-        let digest = KeyDigest(Sha256::digest(key).into());
+        let digest = KeyDigest::from(<[u8; 32]>::from(Sha256::digest(key)));
         self.file.with(|table, _| {
             let key = table.get(&digest).ok_or(unknown)?;
             match key.expires {
@@ -88,7 +95,7 @@ fn table(text: &str, callers: &Callers) -> Result<Table, String> {
         if reach.len() == 0 {
             tracing::warn!(name = row.name, "this key opens no location of this gateway");
         }
-        (KeyDigest(row.sha256), Key { reach, expires: row.expires })
+        (KeyDigest::from(row.sha256), Key { reach, expires: row.expires })
     });
     Ok(keys.collect())
 }
