@@ -17,6 +17,7 @@ use futures_util::poll;
 use tokio::task::yield_now;
 
 use super::json;
+use super::request::Request;
 
 /// An object that knows which of its fields are at hand.
 pub trait AtHand: ContainerType + Send + Sync {
@@ -67,7 +68,9 @@ impl<T: AtHand> OutputType for Rows<T> {
         let Some(plain) = Plain::of::<T>(ctx) else {
             return Box::pin(resolve_list(ctx, field, rows, Some(rows.len()))).await;
         };
-        if rows.first().is_none_or(|row| plain.later(row).next().is_none())
+        let at_hand = || rows.iter().all(|row| plain.later(row).next().is_none());
+        if !ctx.data_unchecked::<Request>().merges
+            && at_hand()
             && let Some(list) = plain.list(rows, ctx)?
         {
             return Ok(list);

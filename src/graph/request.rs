@@ -20,6 +20,8 @@ pub struct Request {
     pub caller: Arc<Caller>,
     /// Where its values came from.
     pub trail: Arc<Trail>,
+    /// Whether values of its fields may have to be merged. Then they have to be the library's, for it merges no other.
+    pub merges: bool,
     loader: DataLoader,
     deadline: Instant,
 }
@@ -42,7 +44,7 @@ impl Deref for Here<'_> {
 impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, loader: DataLoader, deadline: Instant) -> Self {
-        Self { caller, trail: Arc::default(), loader, deadline }
+        Self { caller, trail: Arc::default(), merges: true, loader, deadline }
     }
 
     /// The request that a field is resolved for.

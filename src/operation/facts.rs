@@ -28,6 +28,8 @@ pub struct Facts {
     pub fragments: HashSet<Box<str>>,
     /// Whether it is introspection alone or in part: that has nothing to do with what changes.
     pub introspects: bool,
+    /// Whether a field with a selection stands twice where its values have to be merged, by itself or through fragments.
+    pub merges: bool,
 }
 
 impl Facts {
@@ -38,7 +40,8 @@ impl Facts {
             OperationType::Mutation => Kind::Mutation,
             OperationType::Subscription => Kind::Subscription,
         };
-        let mut facts = Self { kind, types: BTreeSet::new(), fragments: HashSet::new(), introspects: false };
+        let merges = merges(&operation.selection_set, fragments, &mut HashSet::new());
+        let mut facts = Self { kind, types: BTreeSet::new(), fragments: HashSet::new(), introspects: false, merges };
         let mut ahead = vec![&operation.selection_set];
         while let Some(set) = ahead.pop() {
             facts.look_at(set, fragments, &mut ahead);
@@ -77,4 +80,23 @@ impl Facts {
     pub fn may_be_kept(&self) -> bool {
         self.kind == Kind::Query && !self.introspects
     }
+}
+
+/// Whether a response key with a selection is in a set twice, or in one below it. `seen`: the keys of the object so far. Fragments are
+/// looked through as often as they are spread; how many fields that comes to was bounded before.
+fn merges<'a>(
+    set: &'a SelectionSet,
+    fragments: &'a IndexMap<Name, Node<Fragment>>,
+    seen: &mut HashSet<&'a str>,
+) -> bool {
+    set.selections.iter().any(|selection| match selection {
+        Selection::Field(field) if field.selection_set.selections.is_empty() => false,
+        Selection::Field(field) => {
+            !seen.insert(field.response_key().as_str()) || merges(&field.selection_set, fragments, &mut HashSet::new())
+        }
+        Selection::InlineFragment(inline) => merges(&inline.selection_set, fragments, seen),
+        Selection::FragmentSpread(spread) => fragments
+            .get(&spread.fragment_name)
+            .is_some_and(|fragment| merges(&fragment.selection_set, fragments, seen)),
+    })
 }

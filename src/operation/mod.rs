@@ -128,7 +128,7 @@ impl Operations {
     }
 
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
-    pub async fn run(&self, request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
+    pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
         let refuse = |status, problems: Vec<Problem>| {
             let errors = problems.into_iter().map(|problem| server_error(problem, request_id)).collect();
             Answer::Refused(Refusal { status, errors })
@@ -141,6 +141,7 @@ impl Operations {
             Ok(prepared) => prepared,
             Err((status, problem)) => return refuse(status, vec![problem]),
         };
+        request.merges = prepared.operation.facts.merges;
         if !prepared.operation.facts.may_be_kept() {
             let mut response = self.execute(request, prepared.executable()).await;
             json::expand(&mut response.data);

@@ -107,16 +107,6 @@ pub enum Asked<T> {
     Started(Pending),
 }
 
-impl<T> Clone for Asked<T> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Known(Held { value, origin }) => Self::Known(Held { value: value.clone(), origin: origin.clone() }),
-            Self::Shared(pending) => Self::Shared(pending.clone()),
-            Self::Started(pending) => Self::Started(pending.clone()),
-        }
-    }
-}
-
 /// A share in a reading that is under way. While one is held, the reading goes on.
 #[derive(Clone)]
 pub struct Pending {

@@ -13,6 +13,7 @@ mod equality;
 mod freshness;
 mod http;
 mod lists;
+mod merging;
 mod partial;
 mod paths;
 mod performance;
