@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contacts_gateway::sandbox::{Options, Sandbox};
+use contacts_gateway::sandbox::{Fault, Options, Sandbox};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -161,4 +161,25 @@ fn no_sequence_of_reads_and_writes_shows_one_location_to_another() {
         })
     });
     outcome.expect("no sequence fails");
+}
+
+#[tokio::test]
+async fn rows_of_another_location_are_not_of_the_list() {
+    let (stage, ids, _file) = three().await;
+    let own = stage.ids()[0].clone();
+    let rows = json!([
+        { "id": own, "locationId": ids[0], "email": "own@mail.example" },
+        { "id": "someoneElse", "locationId": ids[1], "email": "other@mail.example" },
+    ]);
+    for route in [LIST, "GET /contacts/business/{businessId}"] {
+        stage.sandbox.fault(Fault::on(route).status(200).body(json!({ "contacts": rows })));
+    }
+    let other = json!({ "contact": { "id": "someoneElse", "locationId": ids[1], "email": "other@mail.example" } });
+    stage.sandbox.fault(Fault::on(CONTACT).contact("someoneElse").status(200).body(other));
+    for field in ["contacts", "contactsByBusiness(businessId: \"b\")"] {
+        let answer = stage.ask_at(&ids[0], &format!("{{ list: {field} {{ nodes {{ id email }} }} }}"), json!({})).await;
+        assert_eq!(answer["data"]["list"]["nodes"], json!([{ "id": own, "email": "own@mail.example" }]), "{answer}");
+    }
+    let answer = stage.ask_at(&ids[0], "{ contact(id: \"someoneElse\") { email } }", json!({})).await;
+    assert_eq!(answer["data"]["contact"], Value::Null, "{answer}");
 }
