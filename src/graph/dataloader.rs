@@ -50,7 +50,8 @@ impl DataLoader {
     pub async fn load<Q: Question>(&self, key: Q) -> Option<Asked<Q::Answer>> {
         let (to, asked) = oneshot::channel();
         if self.gather(key, to) {
-            // It runs when the task that asks waits, and by then has asked for everything else that it needs now.
+            // As a rule it runs when the task that asks waits, which by then has asked for all that it needs now. When another thread is
+            // quicker, there are two batches.
             let this = self.clone();
             tokio::spawn(async move {
                 let batches = std::mem::take(&mut *this.gathered());
