@@ -179,6 +179,7 @@ async fn rows_of_another_location_are_not_of_the_list() {
     for field in ["contacts", "contactsByBusiness(businessId: \"b\")"] {
         let answer = stage.ask_at(&ids[0], &format!("{{ list: {field} {{ nodes {{ id email }} }} }}"), json!({})).await;
         assert_eq!(answer["data"]["list"]["nodes"], json!([{ "id": own, "email": "own@mail.example" }]), "{answer}");
+        assert_eq!(stage.calls().values().sum::<usize>(), 1, "{field}");
     }
     let answer = stage.ask_at(&ids[0], "{ contact(id: \"someoneElse\") { email } }", json!({})).await;
     assert_eq!(answer["data"]["contact"], Value::Null, "{answer}");

@@ -189,8 +189,11 @@ impl<'a> Walk<'a> {
     }
 
     /// The row as it is, or, where it lags behind a change, with the contact from elsewhere. `None`: the contact was
-    /// deleted meanwhile.
+    /// deleted meanwhile, or is one of another location.
     async fn as_it_is(&self, row: &Row) -> Option<Row> {
+        if !self.request.account().shows(row.contact.location_id()) {
+            return None;
+        }
         let id = contact_id(row.contact.id()).ok().filter(|_| row.is_behind);
         let Some(id) = id else { return Some(row.clone()) };
         match self.request.load(ContactById::new(self.request.account().clone(), id)).await {

@@ -120,8 +120,7 @@ pub struct Row {
     pub contact: Arc<Contact>,
     /// `None`: the upstream gave no way to go on after this row.
     pub after: Option<Position>,
-    /// Whether the contact was changed so lately that its row may be older, or the row names another location; nothing is known of
-    /// it then but its id.
+    /// Whether the contact was changed so lately that its row may be older; nothing is known of it then but its id.
     pub is_behind: bool,
 }
 
@@ -207,11 +206,11 @@ impl Question for PageOf {
         let behind = session.reads_behind();
         for (number, row) in listed.rows.into_iter().enumerate() {
             let after = self.position_after(number, row.cursor);
-            // Whether the location has such a contact, the contact itself tells.
-            let elsewhere = !self.account.shows(row.contact.location_id());
-            if elsewhere || (behind && session.is_row_behind(row.contact.id())) {
+            let is_behind = behind && session.is_row_behind(row.contact.id());
+            // Of a contact of another location nothing is kept; the list leaves it out.
+            if is_behind || !self.account.shows(row.contact.location_id()) {
                 let contact = Arc::new(Contact::bare(row.contact.id(), row.contact.location_id()));
-                rows.push(Row { contact, after, is_behind: true });
+                rows.push(Row { contact, after, is_behind });
                 continue;
             }
             let contact = Arc::new(row.contact);
