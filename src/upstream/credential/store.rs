@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +126,11 @@ impl Store {
     }
 
     fn is_missing(&self) -> bool {
-        fs::metadata(self.path()).map_or(0, |file| file.len()) == 0
+        // Whoever cannot be asked is not missing: making another would put it in the place of the one that is there.
+        match fs::metadata(self.path()) {
+            Ok(file) => file.len() == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
     }
 
     /// Makes the database under another name first: one that a crash left half made could not be opened any more.
@@ -180,12 +184,13 @@ fn owned(path: &Path) -> io::Result<File> {
 }
 
 /// Gives what root made to the owner of the directory that it is in: what `check` made as root could not be opened by the
-/// service. Nobody else can, and nobody else has to.
+/// service. Nobody else can, and nobody else has to. Never what a link leads to: the owner of the directory could make one to a file
+/// of root's.
 fn hand_over(path: &Path) {
     let around = path.parent().and_then(|around| fs::metadata(around).ok());
-    let differs = |around: &fs::Metadata| fs::metadata(path).is_ok_and(|made| made.uid() != around.uid());
+    let differs = |around: &fs::Metadata| fs::symlink_metadata(path).is_ok_and(|made| made.uid() != around.uid());
     if let Some(around) = around.filter(differs) {
-        let _ = chown(path, Some(around.uid()), Some(around.gid()));
+        let _ = lchown(path, Some(around.uid()), Some(around.gid()));
     }
 }
 

@@ -152,3 +152,17 @@ fn a_file_that_is_no_database_is_left_alone_and_told_with_what_helps() {
         assert_eq!(fs::read(dir.path().join("credentials/grants.redb")).expect("the file"), file);
     }
 }
+
+#[test]
+fn what_a_link_leads_to_is_not_given_away() {
+    let (dir, elsewhere) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    // Only root can give anything away, and without root there is one owner.
+    let _ = std::os::unix::fs::chown(dir.path(), Some(65_534), Some(65_534));
+    let (link, target) = (dir.path().join("grants.new"), elsewhere.path().join("file"));
+    fs::write(&target, "").expect("a file");
+    std::os::unix::fs::symlink(&target, &link).expect("a link");
+    let owner = || fs::metadata(&target).expect("a file").uid();
+    let before = owner();
+    owned(&link).expect("a file");
+    assert_eq!(owner(), before);
+}
