@@ -24,6 +24,7 @@ use crate::graph::error::brief;
 use crate::graph::{Error, Request};
 use crate::metrics::Outcome;
 use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
+use crate::upstream::Payer;
 
 /// Why a request is not run, with the HTTP status that fits.
 type Unread = (u16, Error);
@@ -56,6 +57,7 @@ struct Exchange<'a> {
     id: &'a RequestId,
     media: Media,
     caller: Arc<Caller>,
+    payer: Payer,
     began: Instant,
 }
 
@@ -67,9 +69,9 @@ impl<'a> Exchange<'a> {
             return Err(refuse(Media::Json, (406, Error::bad_input(message)), id).into());
         };
         match identify(app, headers).await {
-            Ok(caller) => {
+            Ok((caller, payer)) => {
                 app.metrics().entered();
-                Ok(Self { app, headers, id, media, caller, began })
+                Ok(Self { app, headers, id, media, caller, payer, began })
             }
             Err(why) => Err(refuse(media, why, id).into()),
         }
@@ -119,7 +121,7 @@ impl<'a> Exchange<'a> {
                 return self.refuse(why);
             }
         };
-        let request = Request::new(self.caller.clone(), self.app.loader(), self.deadline());
+        let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
         let trail = request.trail.clone();
         let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();
