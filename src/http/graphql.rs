@@ -19,12 +19,11 @@ use super::identify::identify;
 use super::negotiate::Media;
 use super::track::RequestId;
 use crate::app::App;
-use crate::caller::Caller;
+use crate::caller::{Caller, Payer};
 use crate::graph::error::brief;
 use crate::graph::{Error, Request};
 use crate::metrics::Outcome;
 use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
-use crate::upstream::Payer;
 
 /// Why a request is not run, with the HTTP status that fits.
 type Unread = (u16, Error);
