@@ -14,10 +14,10 @@ use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::DataLoader;
-use crate::metrics::{Levels, Metrics};
+use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
-use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Ttls, Upstream, wire};
+use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
 /// The gateway.
 pub struct App {
@@ -126,7 +126,12 @@ impl App {
     pub fn levels(&self) -> Levels {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
-        Levels { unreadable: wire::unreadable(), held }
+        let calls = self.accounts.iter().map(|account| {
+            let Standing { left, waiting: [writes, reads], is_down } = account.standing();
+            let waiting = [("writes", writes), ("reads", reads)];
+            Calls { location: account.location.to_string(), left, waiting, is_down }
+        });
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), held }
     }
 
     /// Installations that were begun.
