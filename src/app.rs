@@ -46,10 +46,14 @@ impl App {
         )
         .context("the HTTP client could not be made")?;
         let credentials = credentials::open(config, &client, &clock)?;
-        let allowance = Allowance { concurrency: config.upstream_concurrency, retry_budget: config.retry_budget };
+        let allowance = Allowance {
+            concurrency: config.upstream_concurrency,
+            retry_budget: config.retry_budget,
+            clock: clock.clone(),
+        };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
-            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance);
+            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance.clone());
             let same = config.locations.iter().filter(|other| other.credential.is_same_key(&location.credential));
             Arc::new(account.only(config.locations.len() == 1).opening_others(same.count() > 1))
         });

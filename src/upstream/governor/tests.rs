@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
-use tokio::time::advance;
+use tokio::time::{Instant, advance};
 
 use super::*;
 use crate::upstream::errand::Payer;
