@@ -117,3 +117,53 @@ async fn a_change_goes_before_the_readings_that_wait() {
     let routes: Vec<&str> = stage.sandbox.calls().iter().map(|call| call.route).collect();
     assert_eq!(routes.iter().position(|route| route.starts_with("POST")), Some(1), "{routes:?}");
 }
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_no_work_behind() {
+    let stage = Stage::set(&[("UPSTREAM_CONCURRENCY", "3")]).await;
+    let hold = stage.sandbox.hold(TASKS);
+    {
+        let asked = stage.ask(LIST_WITH_ALL, json!({ "n": 20 }));
+        tokio::select! {
+            answer = asked => panic!("answered: {answer}"),
+            () = hold.arrived(3) => {}
+        }
+    }
+    while stage.app.upstream().in_flight() > 0 || stage.app.accounts()[0].standing().waiting != [0, 0] {
+        tokio::task::yield_now().await;
+    }
+    hold.release();
+    stage.calls();
+    stage.profile().await;
+    assert_eq!(stage.calls(), one_of_each(), "nothing else is sent");
+}
+
+#[tokio::test]
+async fn a_reading_outlives_who_began_it_and_ends_with_the_last_who_waits() {
+    let stage = Stage::new().await;
+    let hold = stage.sandbox.hold(NOTES);
+    let other = {
+        let asked = stage.ask(PROFILE, json!({ "id": DEMO_CONTACT }));
+        let other = "query($id: ID!) { contact(id: $id) { notes { id } } }";
+        let other = stage.ask(other, json!({ "id": DEMO_CONTACT }));
+        let mut other = Box::pin(other);
+        tokio::select! {
+            answer = asked => panic!("answered: {answer}"),
+            answer = &mut other => panic!("answered: {answer}"),
+            () = async {
+                hold.arrived(1).await;
+                while stage.metric("gateway_requests_in_progress ").await < 2 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        other
+    };
+    while stage.metric("gateway_requests_in_progress ").await > 1 {
+        tokio::task::yield_now().await;
+    }
+    hold.release();
+    let answer = other.await;
+    assert_eq!(answer["data"]["contact"]["notes"].as_array().map(Vec::len), Some(3));
+    assert_eq!(stage.sandbox.count(NOTES), 1);
+}
