@@ -287,7 +287,7 @@ impl Client {
         let connection = self.connections.take();
         let mut answer = connection.client().execute(*request).await.map_err(|e| broken(route, &e))?;
         let (told, status) = (Limits::told(answer.headers()), answer.status());
-        let retry_after = retry_after(answer.headers());
+        let retry_after = if status.is_success() { None } else { retry_after(answer.headers()) };
         let shut = (status == StatusCode::TOO_MANY_REQUESTS).then_some(retry_after);
         permit.answered(&told, shut);
         look(answer.headers());

@@ -73,6 +73,8 @@ fn builder(base: &Url, timeout: Duration) -> ClientBuilder {
         .timeout(timeout)
         // A redirect would carry the credential to wherever it points.
         .redirect(redirect::Policy::none())
+        // Each try is let go and counted by the governor.
+        .retry(reqwest::retry::never())
         .tcp_nodelay(true)
         .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")));
     match is_loopback {

@@ -79,13 +79,14 @@ impl Breaker {
             End::Untold => {}
         }
         match (self.state, tried) {
-            (State::Closed, _) => {
+            (State::Closed, _) if end == End::Bad => {
                 let sums = recent.sums(now);
                 // Half of them: retries no longer mend that, and cost the upstream more than it has.
-                if end == End::Bad && sums.bad >= FEWEST.max(sums.good) {
+                if sums.bad >= FEWEST.max(sums.good) {
                     self.state = State::Open { until: now + PAUSE };
                 }
             }
+            (State::Closed, _) => {}
             (_, true) => {
                 self.state = match end {
                     End::Good => State::Closed,

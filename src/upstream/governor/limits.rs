@@ -32,6 +32,10 @@ pub struct Limits {
 impl Limits {
     /// What these headers tell.
     pub(in crate::upstream) fn told(headers: &HeaderMap) -> Self {
+        // They come together, or not at all.
+        if !headers.contains_key(MAX) && !headers.contains_key(DAILY_REMAINING) {
+            return Self::default();
+        }
         let number = |name: &HeaderName| headers.get(name).and_then(whole_number);
         let count = |name: &HeaderName| number(name).and_then(|n| u32::try_from(n).ok());
         let time = |name: &HeaderName| number(name).map(Duration::from_millis);
