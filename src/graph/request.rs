@@ -22,6 +22,8 @@ pub struct Request {
     pub trail: Arc<Trail>,
     /// Whether values of its fields may have to be merged. Then they have to be the library's, for it merges no other.
     pub merges: bool,
+    /// Whether its answer is to tell what it cost.
+    pub explains: bool,
     loader: DataLoader,
     upstream: Upstream,
     deadline: Instant,
@@ -46,7 +48,7 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self { caller, trail: Arc::default(), merges: true, loader, upstream, deadline }
+        Self { caller, trail: Arc::default(), merges: true, explains: false, loader, upstream, deadline }
     }
 
     /// The calls that were sent upstream for it so far, each try counted.
@@ -79,6 +81,16 @@ impl Request {
         let held = self.upstream.held(key)?;
         self.trail.used(&held.origin);
         Some(held.value)
+    }
+
+    /// The same, where nothing of the answer is made of it.
+    pub fn has<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
+        self.upstream.held(key).map(|held| held.value)
+    }
+
+    /// How many contacts of the location were changed so lately that lists may not show it, at most.
+    pub fn changed_lately(&self) -> usize {
+        self.upstream.changed_lately(self.account())
     }
 
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.

@@ -222,6 +222,11 @@ impl Upstream {
         }
     }
 
+    /// How many contacts of a location were changed so lately that lists may not show it, at most.
+    pub fn changed_lately(&self, account: &Account) -> usize {
+        self.parts.lately.count(account)
+    }
+
     /// How long ago something was read.
     pub fn age(&self, origin: &Origin) -> Duration {
         self.parts.cache.clock().now().saturating_duration_since(origin.read)
