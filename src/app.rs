@@ -18,6 +18,18 @@ use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Client, Policy, Ttls, Upstream, wire};
 
+/// How long each kind of value is kept.
+pub fn ttls(config: &Config) -> Ttls {
+    Ttls {
+        contact: config.ttl_contact,
+        tasks: config.ttl_tasks,
+        notes: config.ttl_notes,
+        appointments: config.ttl_appointments,
+        pages: config.ttl_pages,
+        stale_while_revalidate: config.stale_while_revalidate,
+    }
+}
+
 /// The gateway.
 pub struct App {
     accounts: Vec<Arc<Account>>,
@@ -54,21 +66,14 @@ impl App {
         });
         let accounts: Vec<_> = accounts.collect();
         let auth = Auth::new(config, &accounts, clock.clone())?;
-        let ttls = Ttls {
-            contact: config.ttl_contact,
-            tasks: config.ttl_tasks,
-            notes: config.ttl_notes,
-            appointments: config.ttl_appointments,
-            pages: config.ttl_pages,
-            stale_while_revalidate: config.stale_while_revalidate,
-        };
         let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
         let beyond = config.stale_while_revalidate;
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let upstream = Upstream::new(client, cache, retry, ttls);
+        let upstream = Upstream::new(client, cache, retry, ttls(config));
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
-        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
+        let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
+        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
         Ok(Self {
             accounts,
             auth,

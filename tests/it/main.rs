@@ -17,6 +17,7 @@ mod merging;
 mod partial;
 mod paths;
 mod performance;
+mod plan;
 mod profile;
 mod readme;
 mod sandbox;
