@@ -79,7 +79,7 @@ impl Request {
 
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.upstream.held(key).or_else(|| self.recall(key))?;
+        let held = self.upstream.held(key).or_else(|| self.upstream.recall(key))?;
         self.trail.used(&held.origin);
         Some(held.value)
     }
@@ -94,20 +94,12 @@ impl Request {
         self.upstream.changed_lately(self.account())
     }
 
-    /// What was read for this request, unless it was forgotten since. So a request reads nothing twice, even if the cache keeps
-    /// it for a shorter time, or not at all.
-    fn recall<Q: Question>(&self, key: &Q) -> Option<Held<Q::Answer>> {
-        let held = self.trail.recall::<Q::Answer>(&key.key())?;
-        let enough = held.value.as_ref().is_none_or(|answer| key.is_satisfied_by(answer));
-        (enough && self.upstream.holds(&held.origin)).then_some(held)
-    }
-
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
     pub async fn start<Q: Question>(&self, key: Q) -> Option<Pending> {
         if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.upstream.look(&key), Look::Nothing) {
             return None;
         }
-        if self.recall(&key).is_some() {
+        if self.upstream.recall(&key).is_some() {
             return None;
         }
         match self.ask(key).await.ok()? {
@@ -129,7 +121,8 @@ impl Request {
     async fn wait<Q: Question>(&self, key: &Q, pending: Pending) -> Result<Held<Q::Answer>, Missed> {
         let held =
             timeout_at(self.deadline, pending.landed()).await.map_err(|_| Missed::Time)?.map_err(Missed::Failed)?;
-        self.trail.remember(key.key(), &held);
+        // What was read for others is not on the bill yet.
+        self.upstream.errand().remember(key.key(), held.any());
         Ok(held)
     }
 }
@@ -201,7 +194,7 @@ impl Here<'_> {
             }
             Look::Nothing => {}
         }
-        if let Some(held) = self.recall(&key) {
+        if let Some(held) = self.upstream.recall(&key) {
             return Ok(self.held_value(held));
         }
         let landed = match self.ask(key.clone()).await? {

@@ -311,3 +311,11 @@ fn no_plan_is_exceeded_with_a_cache() {
 fn no_plan_is_exceeded_where_lists_lag_behind_changes() {
     holds(&[("MAX_CALLS", "1000000")], Duration::from_secs(3600));
 }
+
+#[test]
+fn no_plan_is_exceeded_where_nothing_is_kept() {
+    let never = ["CONTACT", "TASKS", "NOTES", "APPOINTMENTS", "PAGES"].map(|of| format!("TTL_{of}"));
+    let mut settings = vec![("MAX_CALLS", "1000000")];
+    settings.extend(never.iter().map(|name| (&**name, "0s")));
+    holds(&settings, Duration::ZERO);
+}
