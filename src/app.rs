@@ -14,10 +14,10 @@ use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::DataLoader;
-use crate::metrics::{Levels, Metrics};
+use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
-use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Ttls, Upstream, wire};
+use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
 /// How long each kind of value is kept.
 pub fn ttls(config: &Config) -> Ttls {
@@ -59,10 +59,14 @@ impl App {
         )
         .context("the HTTP client could not be made")?;
         let credentials = credentials::open(config, &client, &clock)?;
-        let allowance = Allowance { concurrency: config.upstream_concurrency, retry_budget: config.retry_budget };
+        let allowance = Allowance {
+            concurrency: config.upstream_concurrency,
+            retry_budget: config.retry_budget,
+            clock: clock.clone(),
+        };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
-            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance);
+            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance.clone());
             let same = config.locations.iter().filter(|other| other.credential.is_same_key(&location.credential));
             Arc::new(account.only(config.locations.len() == 1).opening_others(same.count() > 1))
         });
@@ -131,7 +135,12 @@ impl App {
     pub fn levels(&self) -> Levels {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
-        Levels { unreadable: wire::unreadable(), held }
+        let calls = self.accounts.iter().map(|account| {
+            let Standing { left, waiting: [writes, reads], is_down } = account.standing();
+            let waiting = [("writes", writes), ("reads", reads)];
+            Calls { location: account.location.to_string(), left, waiting, is_down }
+        });
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), held }
     }
 
     /// Installations that were begun.
