@@ -46,7 +46,7 @@ pub struct Lately {
 impl Lately {
     /// Nothing was changed yet.
     pub fn new(clock: Clock) -> Self {
-        // What is over leaves, so that those that count can be counted. The clock is never slower than the caches' own.
+        // What is over leaves, so that those that count can be counted. The clock is no slower than that of the caches, unless a test stops it.
         let changes = Cache::builder().max_capacity(MOST).time_to_live(LAG).build();
         let doubts = Cache::builder().max_capacity(MOST).time_to_live(DOUBT).build();
         Self { changes, doubts, ever_doubted: AtomicBool::new(false), clock }
