@@ -104,7 +104,10 @@ impl Request {
         }
         match self.ask(key).await.ok()? {
             Asked::Known(_) => None,
-            Asked::Shared(pending) => Some(pending),
+            Asked::Shared(pending) => {
+                self.trail.shared();
+                Some(pending)
+            }
             Asked::Started(pending) => {
                 self.trail.started();
                 Some(pending)

@@ -166,20 +166,26 @@ async fn the_header_tells_what_an_answer_cost_and_only_then() {
 #[tokio::test]
 async fn who_shares_readings_pays_for_none_of_them() {
     let stage = Stage::new().await;
+    let ids = stage.ids();
     let hold = stage.sandbox.hold(CONTACT);
-    let ask = || explained(&stage, "query C($id: ID!) { contact(id: $id) { name } }", json!({ "id": DEMO_CONTACT }));
+    let one = "query O($id: ID!) { contact(id: $id) { name } }";
+    let two = "query T($id: ID!, $own: ID!) { contact(id: $id) { name } own: contact(id: $own) { name } }";
+    let first = explained(&stage, one, json!({ "id": ids[0] }));
     let later = async {
         hold.arrived(1).await;
-        let both = async { tokio::join!(ask(), ask()) };
+        let ask = |own: &str| explained(&stage, two, json!({ "id": ids[0], "own": own }));
         let go = async {
-            // Both are there when the first reading has three who wait for it.
-            while stage.metric("gateway_requests_in_progress").await < 3 {}
+            // Who has asked for the own contact has joined the reading of the other.
+            hold.arrived(3).await;
             hold.release();
         };
-        tokio::join!(both, go).0
+        let (second, third, ()) = tokio::join!(ask(&ids[1]), ask(&ids[2]), go);
+        [second, third]
     };
-    let (first, (second, third)) = tokio::join!(ask(), later);
-    let calls: u64 = [&first, &second, &third].map(|(cost, _)| cost["calls"].as_u64().unwrap()).iter().sum();
-    assert_eq!((calls, stage.calls()), (1, [(CONTACT, 1)].into()));
-    assert_eq!([&second.1, &third.1].map(|answer| &answer["data"]), [&first.1["data"]; 2]);
+    let (first, later) = tokio::join!(first, later);
+    let of = |(cost, _): &(Value, Value)| ["calls", "coalesced", "cacheHits"].map(|name| cost[name].as_u64().unwrap());
+    assert_eq!((of(&first), stage.calls()), ([1, 0, 0], [(CONTACT, 3)].into()));
+    for shared in later {
+        assert_eq!((of(&shared), &shared.1["data"]["contact"]), ([1, 1, 0], &first.1["data"]["contact"]));
+    }
 }
