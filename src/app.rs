@@ -19,6 +19,19 @@ use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
+/// How long each kind of value is kept.
+pub fn ttls(config: &Config) -> Ttls {
+    Ttls {
+        contact: config.ttl_contact,
+        tasks: config.ttl_tasks,
+        notes: config.ttl_notes,
+        appointments: config.ttl_appointments,
+        pages: config.ttl_pages,
+        stale_while_revalidate: config.stale_while_revalidate,
+        stale_if_error: config.stale_if_error,
+    }
+}
+
 /// The gateway.
 pub struct App {
     accounts: Vec<Arc<Account>>,
@@ -59,22 +72,14 @@ impl App {
         });
         let accounts: Vec<_> = accounts.collect();
         let auth = Auth::new(config, &accounts, allowance, clock.clone())?;
-        let ttls = Ttls {
-            contact: config.ttl_contact,
-            tasks: config.ttl_tasks,
-            notes: config.ttl_notes,
-            appointments: config.ttl_appointments,
-            pages: config.ttl_pages,
-            stale_while_revalidate: config.stale_while_revalidate,
-            stale_if_error: config.stale_if_error,
-        };
         let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries };
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let upstream = Upstream::new(client, cache, retry, ttls);
+        let upstream = Upstream::new(client, cache, retry, ttls(config));
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
-        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth };
+        let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
+        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
         Ok(Self {
             accounts,
             auth,

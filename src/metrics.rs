@@ -58,6 +58,11 @@ struct Called {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Guarded {
+    guard: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Cached {
     cache: &'static str,
 }
@@ -104,6 +109,7 @@ pub struct Metrics {
     duration: Histogram,
     values: Family<Valued, Counter>,
     calls: Family<Called, Counter>,
+    refused: Family<Guarded, Counter>,
     unreadable: Counter,
     held: Family<Cached, Gauge>,
     left: Family<Located, Gauge>,
@@ -126,6 +132,12 @@ impl Default for Metrics {
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
         registry.register("values", "Values that executions used, by where they came from", values.clone());
         registry.register("upstream_calls", "Calls to the Contacts API, each try counted", calls.clone());
+        let refused = Family::<Guarded, Counter>::default();
+        registry.register(
+            "refused",
+            "GraphQL requests over a bound of the settings, by what is bounded",
+            refused.clone(),
+        );
         let unreadable = Counter::default();
         let help = "Upstream dates and enum values that could not be read, and were answered as null";
         registry.register("unreadable_values", help, unreadable.clone());
@@ -144,7 +156,21 @@ impl Default for Metrics {
         registry.register("breaker_open", help, breaker.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
-        Self { registry, kept, answers, in_progress, duration, values, calls, unreadable, held, left, waiting, breaker }
+        Self {
+            registry,
+            kept,
+            answers,
+            in_progress,
+            duration,
+            values,
+            calls,
+            refused,
+            unreadable,
+            held,
+            left,
+            waiting,
+            breaker,
+        }
     }
 }
 
@@ -180,6 +206,11 @@ impl Metrics {
     /// Counts a call to the upstream. `route`: its template; `outcome`: a word for what came of it.
     pub fn called(&self, route: &'static str, outcome: &'static str) {
         self.calls.get_or_create(&Called { route, outcome }).inc();
+    }
+
+    /// Counts a request that is over a bound. `guard`: a word for what is bounded.
+    pub fn refused(&self, guard: &'static str) {
+        self.refused.get_or_create(&Guarded { guard }).inc();
     }
 
     /// Everything, as text. `None` would be a mistake of this module.

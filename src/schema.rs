@@ -5,6 +5,8 @@ use async_graphql::{
 };
 
 use crate::graph::Request;
+use crate::graph::cost::Fields;
+use crate::resources;
 use crate::resources::contact::{ContactMutation, ContactQuery};
 use crate::resources::note::{NoteMutation, NoteQuery};
 use crate::resources::task::{TaskMutation, TaskQuery};
@@ -37,6 +39,22 @@ pub fn sdl() -> String {
     let options = SDLExportOptions::new().prefer_single_line_descriptions().use_space_ident().include_specified_by();
     build().sdl_with_options(options)
 }
+
+/// What the fields of the schema cost; every one of them is in here once.
+pub fn costs() -> impl Iterator<Item = &'static Fields> {
+    resources::FIELDS.into_iter().flatten().chain(OWN)
+}
+
+const OWN: &[Fields] = &[
+    Fields { on: "Query", costs: &[], at_hand: &["gateway"] },
+    Fields { on: "Gateway", costs: &[], at_hand: &["version", "location", "scopes", "limits"] },
+    Fields { on: "Location", costs: &[], at_hand: &["id", "name", "timezone"] },
+    Fields {
+        on: "UpstreamLimits",
+        costs: &[],
+        at_hand: &["max", "remaining", "windowMs", "dailyMax", "dailyRemaining", "dailyResetMs"],
+    },
+];
 
 /// The gateway itself.
 #[derive(Default)]
@@ -125,5 +143,31 @@ impl From<Limits> for UpstreamLimits {
             daily_remaining: limits.daily_remaining,
             daily_reset_ms: limits.daily_reset.map(ms),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Whoever adds a field says what it costs.
+    #[test]
+    fn every_field_of_the_schema_has_its_cost() {
+        let schema = apollo_compiler::Schema::parse(sdl(), "schema.graphql").expect("a schema");
+        let own = schema.types.values().filter(|kind| !kind.is_built_in()).filter_map(|kind| kind.as_object());
+        let all: BTreeSet<String> =
+            own.flat_map(|of| of.fields.keys().map(|field| format!("{}.{field}", of.name))).collect();
+        let named = |of: &'static Fields| {
+            let costs = of.costs.iter().map(|(field, _)| *field);
+            costs.chain(of.at_hand.iter().copied()).map(|field| format!("{}.{field}", of.on))
+        };
+        let mut seen = BTreeSet::new();
+        for field in costs().flat_map(named) {
+            assert!(seen.insert(field.clone()), "{field} is there twice");
+        }
+        assert!(all.len() > 100);
+        assert_eq!(seen, all);
     }
 }

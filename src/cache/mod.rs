@@ -57,6 +57,13 @@ impl<T: ?Sized> Clone for Held<T> {
 /// A value of whatever kind.
 pub type HeldAny = Held<dyn Any + Send + Sync>;
 
+impl<T: Any + Send + Sync> Held<T> {
+    /// The same, whatever it is.
+    pub fn any(&self) -> HeldAny {
+        Held { value: self.value.clone().map(|value| value as Value), origin: self.origin.clone() }
+    }
+}
+
 impl HeldAny {
     /// The value as what it is; `None` if it is something else.
     pub fn downcast<T: Any + Send + Sync>(self) -> Option<Held<T>> {

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod health;
 mod key;
 mod logging;
@@ -42,6 +43,8 @@ enum Command {
     Sandbox(sandbox::Options),
     /// Tries the settings: credential, scopes, location, a contact, limits, clock; each with what mends it
     Check(check::Options),
+    /// Tells which upstream calls the operations of a file need at most; needs no settings and no network
+    Explain(explain::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(subcommand)]
     Key(key::Command),
@@ -103,6 +106,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match cli.command {
         Command::Schema => print(&crate::schema::sdl()),
+        Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Config(file) => settings::print(&file.load()),
         Command::Demo(options) => wait_for(demo::run(options)),

@@ -108,6 +108,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
     setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
+    setting("GATEWAY_MAX_CALLS", "500", "most upstream calls that an operation may need, less what the cache holds"),
+    setting(
+        "GATEWAY_MAX_CALLS_BY_SCOPE",
+        "",
+        "the same for callers with a scope, as contacts.readonly=100,contacts.write=500; of several, the most",
+    ),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
 ];
@@ -140,6 +146,9 @@ pub struct Config {
     pub document_cache_size: u64,
     pub max_depth: usize,
     pub max_fields: u64,
+    pub max_calls: u64,
+    /// Scopes, each with the calls that an operation of a caller who has it may need.
+    pub max_calls_by_scope: Vec<(String, u64)>,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
     pub ttl_notes: Duration,
@@ -172,6 +181,12 @@ pub fn load(env: HashMap<String, String>, file: Option<&Path>) -> Loaded {
     Loaded { config, in_force, unknown }
 }
 
+/// The settings where none is given, for what needs no location. `None` would be a mistake of this module.
+pub fn defaults() -> Option<Config> {
+    let none = HashMap::from([("GATEWAY_AUTH".to_owned(), "passthrough".to_owned())]);
+    load(none, None).config.ok()
+}
+
 fn read(from: &mut Reader) -> Option<Config> {
     let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
     let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
@@ -201,6 +216,8 @@ fn read(from: &mut Reader) -> Option<Config> {
     // Deeper ones would need more stack to execute than a thread has.
     let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
+    let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
+    let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
@@ -220,6 +237,8 @@ fn read(from: &mut Reader) -> Option<Config> {
         document_cache_size: document_cache_size?,
         max_depth: max_depth? as usize,
         max_fields: max_fields?.into(),
+        max_calls: max_calls?.into(),
+        max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,
         ttl_notes: ttl_notes?,

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::SETTINGS;
+use super::keys::SCOPES;
 
 const PREFIX: &str = "GATEWAY_";
 
@@ -199,6 +200,26 @@ impl Reader {
     pub fn number(&mut self, name: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
         let expected = format!("a number from {} to {}", range.start(), range.end());
         self.read(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
+    }
+
+    /// Numbers of calls by scope, each scope once.
+    pub fn calls_by_scope(&mut self, name: &'static str) -> Option<Vec<(String, u64)>> {
+        let one = |text: &str| {
+            let (scope, calls) = text.split_once('=')?;
+            let calls: u64 = calls.trim().parse().ok().filter(|calls| (1..=1_000_000).contains(calls))?;
+            SCOPES.contains(&scope.trim()).then(|| (scope.trim().to_owned(), calls))
+        };
+        let parse = |text: &str| {
+            let all: Vec<_> = text.split(',').map(one).collect::<Option<_>>()?;
+            let mut scopes: Vec<&str> = all.iter().map(|(scope, _)| &**scope).collect();
+            scopes.sort_unstable();
+            scopes.windows(2).all(|two| two[0] != two[1]).then_some(all)
+        };
+        let expected = format!(
+            "scopes ({}), each once and with a number from 1 to 1000000, as contacts.readonly=100,contacts.write=500",
+            SCOPES.join(", ")
+        );
+        self.read(name, &expected, parse)
     }
 
     /// A share of something, up to `most` times of it.

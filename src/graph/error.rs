@@ -77,6 +77,9 @@ struct Told {
     retry_after: Option<Duration>,
     existing_contact: Option<Box<str>>,
     input_path: Vec<Value>,
+    guard: Option<&'static str>,
+    /// The calls that an operation needs, and those that it may need.
+    calls: Option<(u64, u64)>,
 }
 
 /// Where it happened upstream.
@@ -111,6 +114,24 @@ impl Error {
     fn without(scope: &'static str, message: String) -> Self {
         let told = Told { missing_scopes: vec![scope], ..Told::default() };
         Self { code: Code::Forbidden, message, told: Some(Box::new(told)) }
+    }
+
+    /// The operation is larger than the settings allow; `guard`: the word for what is bounded.
+    pub fn over(guard: &'static str, message: String) -> Self {
+        let told = Told { guard: Some(guard), ..Told::default() };
+        Self { told: Some(Box::new(told)), ..Self::new(Code::OperationTooExpensive, message) }
+    }
+
+    /// The operation needs more upstream calls than its caller may spend on one.
+    pub fn too_many_calls(planned: u64, allowed: u64) -> Self {
+        let message = format!("The operation needs up to {planned} upstream calls; it can need {allowed}.");
+        let told = Told { guard: Some("calls"), calls: Some((planned, allowed)), ..Told::default() };
+        Self { told: Some(Box::new(told)), ..Self::new(Code::OperationTooExpensive, message) }
+    }
+
+    /// What was bounded, where that is why it failed.
+    pub fn guard(&self) -> Option<&'static str> {
+        self.told.as_ref()?.guard
     }
 
     /// A value inside an input cannot be used; the way to it from the field's argument, names and places.
@@ -228,6 +249,10 @@ impl From<&Error> for ErrorExtensionValues {
         }
         if let Some(id) = &told.existing_contact {
             values.set("existingContactId", brief(id));
+        }
+        if let Some((planned, allowed)) = told.calls {
+            values.set("planned", planned);
+            values.set("allowed", allowed);
         }
         if !told.input_path.is_empty() {
             values.set("inputPath", Value::List(told.input_path.clone()));

@@ -1,5 +1,6 @@
 //! What the GraphQL of every resource shares: errors, scalars, paging, the request at hand.
 
+pub mod cost;
 pub mod dataloader;
 pub mod error;
 pub mod filter;

@@ -23,6 +23,8 @@ pub struct Request {
     pub trail: Arc<Trail>,
     /// Whether values of its fields may have to be merged. Then they have to be the library's, for it merges no other.
     pub merges: bool,
+    /// Whether its answer is to tell what it cost.
+    pub explains: bool,
     loader: DataLoader,
     upstream: Upstream,
     deadline: Instant,
@@ -47,7 +49,7 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self { caller, trail: Arc::default(), merges: true, loader, upstream, deadline }
+        Self { caller, trail: Arc::default(), merges: true, explains: false, loader, upstream, deadline }
     }
 
     /// The calls that were sent upstream for it so far, each try counted.
@@ -77,17 +79,19 @@ impl Request {
 
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.upstream.held(key).or_else(|| self.recall(key))?;
+        let held = self.upstream.held(key).or_else(|| self.upstream.recall(key))?;
         self.trail.used(&held.origin);
         Some(held.value)
     }
 
-    /// What was read for this request, unless it was forgotten since. So a request reads nothing twice, even if the cache keeps
-    /// it for a shorter time, or not at all.
-    fn recall<Q: Question>(&self, key: &Q) -> Option<Held<Q::Answer>> {
-        let held = self.trail.recall::<Q::Answer>(&key.key())?;
-        let enough = held.value.as_ref().is_none_or(|answer| key.is_satisfied_by(answer));
-        (enough && self.upstream.holds(&held.origin)).then_some(held)
+    /// The same, where nothing of the answer is made of it.
+    pub fn has<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
+        self.upstream.held(key).map(|held| held.value)
+    }
+
+    /// How many contacts of the location were changed so lately that lists may not show it, at most.
+    pub fn changed_lately(&self) -> usize {
+        self.upstream.changed_lately(self.account())
     }
 
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
@@ -95,12 +99,15 @@ impl Request {
         if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.upstream.look(&key), Look::Nothing) {
             return None;
         }
-        if self.recall(&key).is_some() {
+        if self.upstream.recall(&key).is_some() {
             return None;
         }
         match self.ask(key).await.ok()? {
             Asked::Known(_) => None,
-            Asked::Shared(pending) => Some(pending),
+            Asked::Shared(pending) => {
+                self.trail.shared();
+                Some(pending)
+            }
             Asked::Started(pending) => {
                 self.trail.started();
                 Some(pending)
@@ -117,7 +124,8 @@ impl Request {
     async fn wait<Q: Question>(&self, key: &Q, pending: Pending) -> Result<Held<Q::Answer>, Missed> {
         let held =
             timeout_at(self.deadline, pending.landed()).await.map_err(|_| Missed::Time)?.map_err(Missed::Failed)?;
-        self.trail.remember(key.key(), &held);
+        // What was read for others is not on the bill yet.
+        self.upstream.errand().remember(key.key(), held.any());
         Ok(held)
     }
 }
@@ -189,7 +197,7 @@ impl Here<'_> {
             }
             Look::Nothing => {}
         }
-        if let Some(held) = self.recall(&key) {
+        if let Some(held) = self.upstream.recall(&key) {
             return Ok(self.held_value(held));
         }
         let landed = match self.ask(key.clone()).await? {

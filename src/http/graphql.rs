@@ -8,7 +8,7 @@ use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{self, RawQuery, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +24,9 @@ use crate::graph::error::brief;
 use crate::graph::{Error, Request};
 use crate::metrics::Outcome;
 use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
+
+/// Asks for what an answer cost, by `1`.
+const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
 
 /// Why a request is not run, with the HTTP status that fits.
 type Unread = (u16, Error);
@@ -99,15 +102,16 @@ impl<'a> Exchange<'a> {
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let operations = self.app.operations();
-        if let Some(ready) = operations.known(&incoming) {
+        let explains = explains(self.headers);
+        if let Some(ready) = operations.known(&incoming).filter(|_| !explains) {
             self.count(Outcome::Kept);
             return self.send(&ready, way);
         }
         // In a place of its own, so that an answer that is kept is not moved about with the room that this one needs.
-        Box::pin(self.execute(incoming)).await
+        Box::pin(self.execute(incoming, explains)).await
     }
 
-    async fn execute(self, incoming: Incoming) -> Response {
+    async fn execute(self, incoming: Incoming, explains: bool) -> Response {
         let (operations, way) = (self.app.operations(), incoming.way);
         let asked = match way {
             Way::Post => from_body(&incoming.bytes),
@@ -120,7 +124,8 @@ impl<'a> Exchange<'a> {
                 return self.refuse(why);
             }
         };
-        let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
+        let mut request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
+        request.explains = explains;
         let trail = request.trail.clone();
         let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();
@@ -139,7 +144,12 @@ impl<'a> Exchange<'a> {
                 response.headers_mut().insert(CONTENT_TYPE, self.media.content_type());
                 unshared(response)
             }
-            Answer::Refused(refusal) => refused(self.media, refusal, Told::ByMedia),
+            Answer::Refused(refusal) => {
+                if let Some(guard) = refusal.guard {
+                    self.app.metrics().refused(guard);
+                }
+                refused(self.media, refusal, Told::ByMedia)
+            }
         }
     }
 
@@ -156,6 +166,11 @@ impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         self.app.metrics().left();
     }
+}
+
+/// Whether the answer is to tell what it cost. Few headers are looked through faster than one is looked up.
+fn explains(headers: &HeaderMap) -> bool {
+    headers.iter().any(|(name, value)| name == EXPLAIN && value == "1")
 }
 
 /// What one caller may see is not for the caches between it and the gateway.

@@ -18,8 +18,10 @@ use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
 use super::guard::{self, Bounds};
+use super::plan::{Steps, Table};
 use crate::cache::ENTRY_OVERHEAD;
 use crate::graph::{Code, Error};
+use crate::schema;
 
 /// Most tokens of a document: 15,000, and as many again since the parser counts blanks too.
 const MAX_TOKENS: usize = 30_000;
@@ -55,6 +57,8 @@ pub struct Document {
 pub struct Operation {
     /// What is known of it.
     pub facts: Facts,
+    /// What of it costs something.
+    pub steps: Steps,
     name: Option<Box<str>>,
     /// Its kind and variables. What it selects is left out.
     declared: Node<executable::Operation>,
@@ -62,6 +66,11 @@ pub struct Operation {
 }
 
 impl Document {
+    /// All of them.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
     /// The operation with this name, or the only one.
     pub fn choose(&self, name: Option<&str>) -> Result<&Operation, Problem> {
         let found = match (name, &*self.operations) {
@@ -94,17 +103,19 @@ impl Operation {
 /// The documents that were seen, bounded in bytes.
 pub struct Documents {
     schema: Valid<Schema>,
+    costs: Table,
     bounds: Bounds,
     seen: Cache<[u8; 32], Arc<Document>>,
 }
 
 impl Documents {
-    /// `sdl`: the schema that documents have to fit. `bounds`: what an operation may come to.
-    pub fn new(sdl: &str, bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
-        let schema = Schema::parse_and_validate(sdl, "schema.graphql")
+    /// `bounds`: what an operation may come to.
+    pub fn new(bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
+        let schema = Schema::parse_and_validate(schema::sdl(), "schema.graphql")
             .map_err(|problem| anyhow::anyhow!("the schema is not valid: {}", problem.errors))?;
         let weigh = |_: &[u8; 32], document: &Arc<Document>| u32::try_from(document.bytes).unwrap_or(u32::MAX);
-        Ok(Self { schema, bounds, seen: Cache::builder().max_capacity(bytes).weigher(weigh).build() })
+        let seen = Cache::builder().max_capacity(bytes).weigher(weigh).build();
+        Ok(Self { schema, costs: Table::new(schema::costs()), bounds, seen })
     }
 
     /// The document of this text, or everything that is wrong with it.
@@ -132,8 +143,11 @@ impl Documents {
         let executable = async_graphql::parser::parse_query(text)
             .map_err(|error| vec![Error::new(Code::ParseFailed, error.to_string()).into()])?;
         let mut operations = Vec::new();
+        let mut bytes = ENTRY_OVERHEAD;
         for operation in valid.operations.iter() {
             let facts = Facts::of(operation, &valid.fragments);
+            let steps = Steps::of(operation, &valid.fragments, &self.costs);
+            bytes += steps.bytes();
             let name = operation.name.as_ref();
             let Some(executable) = alone(&executable, name.map(|name| name.as_str()), &facts) else {
                 let lost = Error::new(Code::Internal, "The document is read in two ways.");
@@ -148,13 +162,14 @@ impl Documents {
             };
             operations.push(Operation {
                 facts,
+                steps,
                 name: name.map(|name| name.as_str().into()),
                 declared: declared.into(),
                 executable,
             });
         }
         // Each operation has its own copy of the fragments that it reaches.
-        let bytes = words(text) * BYTES_OF_A_WORD * operations.len().max(1) + ENTRY_OVERHEAD;
+        bytes += words(text) * BYTES_OF_A_WORD * operations.len().max(1);
         Ok(Document { digest, operations, bytes })
     }
 

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use apollo_compiler::ast::{Definition, Document, Selection};
 
 use super::document::MAX_NESTING;
-use crate::graph::{Code, Error};
+use crate::caller::{Scope, Scopes};
+use crate::graph::Error;
 
 /// What a selection comes to.
 #[derive(Clone, Copy, Default)]
@@ -26,6 +27,21 @@ pub struct Bounds {
     pub fields: u64,
     /// Fields inside of each other.
     pub depth: usize,
+    /// Upstream calls, for callers with each set of scopes.
+    pub calls: [u64; Scopes::SETS],
+}
+
+impl Bounds {
+    /// The calls for each set of scopes: the most of those that its scopes are given, and `otherwise` where they are given none.
+    pub fn calls(otherwise: u64, by_scope: &[(String, u64)]) -> [u64; Scopes::SETS] {
+        let mut calls = [otherwise; Scopes::SETS];
+        for scopes in Scopes::sets() {
+            let given =
+                |scope: Scope| by_scope.iter().find(|(name, _)| name == scope.as_str()).map(|(_, calls)| *calls);
+            calls[scopes.number()] = scopes.iter().filter_map(given).max().unwrap_or(otherwise);
+        }
+        calls
+    }
 }
 
 /// Refuses a document of which an operation is over the bounds, or nests too deep by way of fragments.
@@ -39,16 +55,16 @@ pub fn check(document: &Document, most: Bounds) -> Result<(), Error> {
     for definition in &document.definitions {
         let Definition::OperationDefinition(operation) = definition else { continue };
         let size = spread.size(&operation.selection_set, 0)?;
-        let over = |what: String| Err(Error::new(Code::OperationTooExpensive, what));
         if size.depth > most.depth {
-            return over(format!("The operation is {} fields deep; it can be {}.", size.depth, most.depth));
+            let message = format!("The operation is {} fields deep; it can be {}.", size.depth, most.depth);
+            return Err(Error::over("depth", message));
         }
         if size.fields > most.fields {
             let Size { fields, .. } = size;
-            return over(format!(
-                "The operation selects {fields} fields once its fragments are spread; it can be {}.",
-                most.fields
-            ));
+            let most = most.fields;
+            let message =
+                format!("The operation selects {fields} fields once its fragments are spread; it can be {most}.");
+            return Err(Error::over("fields", message));
         }
     }
     Ok(())
@@ -79,7 +95,7 @@ impl<'a> Spread<'a> {
             if above + size.levels > MAX_NESTING {
                 let message =
                     format!("The document nests deeper than {MAX_NESTING} levels once its fragments are spread.");
-                return Err(Error::new(Code::OperationTooExpensive, message));
+                return Err(Error::over("depth", message));
             }
         }
         Ok(size)

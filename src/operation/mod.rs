@@ -2,9 +2,11 @@
 
 mod answers;
 mod document;
+mod explain;
 mod facts;
 mod guard;
 mod outcome;
+mod plan;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use apollo_compiler::response::JsonMap;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
 use serde::Deserialize;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
@@ -23,10 +25,13 @@ use crate::graph::{Code, Error, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
-use document::{Document, Documents, Operation, Problem};
+pub use document::Problem;
+use document::{Document, Documents, Operation};
+pub use explain::{Explained, explain};
 use facts::Kind;
 pub use guard::Bounds;
-use outcome::{Failed, publish, server_error, tell_stale};
+use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
+use plan::Plan;
 
 /// Fields answer by themselves when a request's time is over; so much later the rest is given up, too.
 const GRACE: Duration = Duration::from_secs(1);
@@ -67,12 +72,20 @@ pub struct Refusal {
     pub status: u16,
     /// What is wrong with it.
     pub errors: Vec<ServerError>,
+    /// What was bounded, where it is over a bound of the settings.
+    pub guard: Option<&'static str>,
 }
 
 impl Refusal {
     /// One reason.
     pub fn new(status: u16, error: Error, request_id: &str) -> Self {
-        Self { status, errors: vec![server_error(error.into(), request_id)] }
+        Self::each(status, vec![error.into()], request_id)
+    }
+
+    fn each(status: u16, problems: Vec<Problem>, request_id: &str) -> Self {
+        let guard = problems.iter().find_map(|problem| problem.error.guard());
+        let errors = problems.into_iter().map(|problem| server_error(problem, request_id)).collect();
+        Self { status, errors, guard }
     }
 }
 
@@ -89,6 +102,7 @@ pub struct Sizes {
 pub struct Operations {
     schema: Schema,
     documents: Documents,
+    bounds: Bounds,
     answers: Arc<Answers>,
 }
 
@@ -100,6 +114,11 @@ struct Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// The upstream calls that it needs at most, less what the cache holds.
+    fn plan(&self, request: &Request) -> Plan {
+        self.operation.steps.plan(Some(request), &self.variables)
+    }
+
     fn executable(&self) -> async_graphql::Request {
         let mut executable = async_graphql::Request::new("").variables(self.variables.clone());
         executable.set_parsed_query(self.operation.executable());
@@ -112,7 +131,8 @@ impl Operations {
     pub fn new(sizes: Sizes, bounds: Bounds, epochs: Arc<Epochs>, clock: Clock) -> anyhow::Result<Self> {
         Ok(Self {
             schema: schema::build(),
-            documents: Documents::new(&schema::sdl(), sizes.documents, bounds)?,
+            documents: Documents::new(sizes.documents, bounds)?,
+            bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
         })
     }
@@ -129,10 +149,7 @@ impl Operations {
 
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
     pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
-        let refuse = |status, problems: Vec<Problem>| {
-            let errors = problems.into_iter().map(|problem| server_error(problem, request_id)).collect();
-            Answer::Refused(Refusal { status, errors })
-        };
+        let refuse = |status, problems| Answer::Refused(Refusal::each(status, problems, request_id));
         let document = match self.documents.get(&asked.query) {
             Ok(document) => document,
             Err(problems) => return refuse(400, problems),
@@ -142,18 +159,47 @@ impl Operations {
             Err((status, problem)) => return refuse(status, vec![problem]),
         };
         request.merges = prepared.operation.facts.merges;
-        if !prepared.operation.facts.may_be_kept() {
-            let mut response = self.execute(request, prepared.executable()).await;
-            json::expand(&mut response.data);
-            publish(&mut response.errors, request_id);
-            return Answer::Executed(response);
+        if request.explains || !prepared.operation.facts.may_be_kept() {
+            return match self.alone(request, &prepared, request_id).await {
+                Ok(response) => Answer::Executed(response),
+                Err(refused) => refuse(400, vec![refused.into()]),
+            };
         }
         match self.answer(&request, &prepared).await {
-            Outcome::Ready(ready) => {
+            Ok(Outcome::Ready(ready)) => {
                 self.answers.keep(incoming, prepared.key, &ready);
                 Answer::Ready(ready)
             }
-            Outcome::Failed(failed) => Answer::Executed(failed.response(request_id)),
+            Ok(Outcome::Failed(failed)) => Answer::Executed(failed.response(request_id)),
+            Err(refused) => refuse(400, vec![refused.into()]),
+        }
+    }
+
+    /// Executes an operation for this request and nobody else.
+    async fn alone(&self, request: Request, prepared: &Prepared<'_>, request_id: &str) -> Result<Response, Error> {
+        let began = Instant::now();
+        self.admit(&request, prepared)?;
+        let planned = request.explains.then(|| prepared.plan(&request).count());
+        let mut response = execute(self.schema.clone(), request.clone(), prepared.executable()).await;
+        tell_stale(&mut response, &request.trail.take_sources().stale);
+        if let Some(planned) = planned {
+            tell_cost(&mut response, &request, planned, began.elapsed());
+        }
+        json::expand(&mut response.data);
+        publish(&mut response.errors, request_id);
+        Ok(response)
+    }
+
+    /// Refuses an operation that would need more calls than its caller may spend on one. What the cache holds is only looked at
+    /// where it matters.
+    fn admit(&self, request: &Request, prepared: &Prepared<'_>) -> Result<(), Error> {
+        let allowed = self.bounds.calls[request.caller.scopes.number()];
+        if prepared.operation.steps.at_most(request, &prepared.variables) <= allowed {
+            return Ok(());
+        }
+        match prepared.plan(request).count() {
+            planned if planned > allowed => Err(Error::too_many_calls(planned, allowed)),
+            _ => Ok(()),
         }
     }
 
@@ -172,32 +218,32 @@ impl Operations {
         }
         let none = JsonMap::new();
         let given = asked.variables.as_ref().unwrap_or(&none);
-        let variables = self.documents.variables(operation, given).map_err(bad)?;
-        let internal = |why: serde_json::Error| bad(Error::new(Code::Internal, why.to_string()).into());
-        let json = serde_json::to_vec(&*variables).map_err(internal)?;
-        let variables = serde_json::from_slice(&json).map_err(internal)?;
+        let (variables, json) = variables(&self.documents, operation, given).map_err(bad)?;
         Ok(Prepared { operation, variables, key: Key::new(caller.eyes(), &document.digest, operation.name(), &json) })
     }
 
-    /// The kept answer, that of an execution under way, or that of a new one.
-    async fn answer(&self, request: &Request, prepared: &Prepared<'_>) -> Outcome {
+    /// The kept answer, that of an execution under way, or that of a new one; or why none is begun.
+    async fn answer(&self, request: &Request, prepared: &Prepared<'_>) -> Result<Outcome, Error> {
         loop {
             if let Some(ready) = self.answers.get(&prepared.key) {
-                return Outcome::Ready(ready);
+                return Ok(Outcome::Ready(ready));
             }
             let (share, own) = match self.answers.making(&prepared.key) {
                 Some(share) => (share, false),
-                None => match self.begin(request, prepared) {
-                    Begun::Over(outcome) => return outcome,
-                    Begun::Shared(share, own) => (share, own),
-                },
+                None => {
+                    self.admit(request, prepared)?;
+                    match self.begin(request, prepared) {
+                        Begun::Over(outcome) => return Ok(outcome),
+                        Begun::Shared(share, own) => (share, own),
+                    }
+                }
             };
             match timeout_at(request.deadline() + GRACE, share.landed()).await {
                 // It began with somebody's time, and this request has more.
                 Ok(Some(Outcome::Failed(failed))) if !own && failed.out_of_time && request.has_time() => {}
-                Ok(Some(outcome)) => return outcome,
-                Ok(None) => return failed(Error::new(Code::Internal, FAILED)),
-                Err(_) => return failed(Error::out_of_time()),
+                Ok(Some(outcome)) => return Ok(outcome),
+                Ok(None) => return Ok(failed(Error::new(Code::Internal, FAILED))),
+                Err(_) => return Ok(failed(Error::out_of_time())),
             }
         }
     }
@@ -242,10 +288,14 @@ impl Operations {
             Outcome::Ready(Arc::new(ready))
         }
     }
+}
 
-    async fn execute(&self, request: Request, executable: async_graphql::Request) -> Response {
-        execute(self.schema.clone(), request, executable).await
-    }
+/// The variables of an operation as their types have them, and the same in JSON.
+fn variables(documents: &Documents, operation: &Operation, given: &JsonMap) -> Result<(Variables, Vec<u8>), Problem> {
+    let internal = |why: serde_json::Error| Problem::from(Error::new(Code::Internal, why.to_string()));
+    let json = serde_json::to_vec(&*documents.variables(operation, given)?).map_err(internal)?;
+    let variables = serde_json::from_slice(&json).map_err(internal)?;
+    Ok((variables, json))
 }
 
 /// How far an execution came at once.

@@ -1,13 +1,14 @@
 //! What an execution comes to, for one who waits for it or for many.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_graphql::Name;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{PathSegment, Response, ServerError, Value};
 
 use super::document::Problem;
-use crate::graph::{Code, Stale, json};
+use crate::graph::{Code, Request, Stale, json};
 
 /// Most characters of a message: what callers send comes back in some.
 const LONGEST_MESSAGE: usize = 300;
@@ -55,6 +56,20 @@ pub fn tell_stale(response: &mut Response, stale: &[Stale]) {
         ]))
     };
     response.extensions.insert("stale".to_owned(), Value::List(stale.iter().map(part).collect()));
+}
+
+/// What an answer tells of what it cost.
+pub fn tell_cost(response: &mut Response, request: &Request, planned: u64, took: Duration) {
+    let (held, shared, _) = request.trail.counts();
+    let cost = Value::Object(IndexMap::from_iter([
+        (Name::new("planned"), planned.into()),
+        (Name::new("calls"), request.calls().into()),
+        (Name::new("cacheHits"), held.into()),
+        (Name::new("coalesced"), shared.into()),
+        (Name::new("quotaRemaining"), request.account().quota_left().map_or(Value::Null, Value::from)),
+        (Name::new("durationMs"), (took.as_micros() as f64 / 1e3).into()),
+    ]));
+    response.extensions.insert("upstream".to_owned(), cost);
 }
 
 /// A problem as an error of an answer.

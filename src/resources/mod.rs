@@ -1,7 +1,7 @@
 //! What the gateway is about: a folder for each kind of thing, all with the same files.
 //!
 //! `mod` is its GraphQL, `model` what is held of it, `loader` the keys that load it, `api` the routes that tell
-//! it and how their answers are read.
+//! it and how their answers are read, and `cost` what its fields cost.
 
 pub mod appointment;
 mod changed;
@@ -17,8 +17,13 @@ use std::sync::Arc;
 use async_graphql::Lookahead;
 use contact::ContactById;
 
+use crate::graph::cost::Fields;
 use crate::graph::{Error, Request};
 use crate::upstream::{Id, Pending, Question};
+
+/// What the fields of each resource cost.
+pub const FIELDS: [&[Fields]; 4] =
+    [contact::cost::FIELDS, task::cost::FIELDS, note::cost::FIELDS, appointment::cost::FIELDS];
 
 /// An id of a contact as a caller gives it.
 fn contact_id(text: &str) -> Result<Id, Error> {

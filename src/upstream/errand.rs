@@ -1,11 +1,15 @@
 //! For whom something is asked upstream: how urgent it is, who pays for the calls, and until when an answer is of use.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::RandomState;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
+
+use crate::cache::{EntityKey, Held, HeldAny};
 
 /// Who goes before whom where calls have to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +40,21 @@ pub struct Errand {
     pub payer: Payer,
     /// Until when an answer is of use; `None`: whenever it comes.
     pub deadline: Option<Instant>,
-    calls: Arc<AtomicU32>,
+    bill: Arc<Bill>,
+}
+
+/// What came of an errand so far.
+#[derive(Debug, Default)]
+struct Bill {
+    calls: AtomicU32,
+    /// What was read for it; nothing where it has no end, since that would never leave.
+    read: Mutex<HashMap<EntityKey, HeldAny, RandomState>>,
 }
 
 impl Errand {
     /// Readings for somebody who waits until then.
     pub fn new(payer: Payer, deadline: Option<Instant>) -> Self {
-        Self { lane: Lane::Reads, payer, deadline, calls: Arc::default() }
+        Self { lane: Lane::Reads, payer, deadline, bill: Arc::default() }
     }
 
     /// The same errand in another lane.
@@ -77,11 +89,28 @@ impl Errand {
 
     /// The calls that were sent for it so far, each try counted.
     pub fn calls(&self) -> u32 {
-        self.calls.load(Ordering::Relaxed)
+        self.bill.calls.load(Ordering::Relaxed)
+    }
+
+    /// Remembers what was read for it, so that it reads nothing twice, even if the cache keeps it for a shorter time, or not at all.
+    pub fn remember(&self, key: EntityKey, held: HeldAny) {
+        if self.deadline.is_some() {
+            self.read().insert(key, held);
+        }
+    }
+
+    /// What was read for it.
+    pub(super) fn recall<T: Send + Sync + 'static>(&self, key: &EntityKey) -> Option<Held<T>> {
+        let held = self.read().get(key)?.clone();
+        held.downcast()
+    }
+
+    fn read(&self) -> MutexGuard<'_, HashMap<EntityKey, HeldAny, RandomState>> {
+        self.bill.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a call is sent.
     pub(super) fn note_call(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.bill.calls.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -46,7 +46,22 @@ pub struct Lately {
 impl Lately {
     /// Nothing was changed yet.
     pub fn new(clock: Clock) -> Self {
-        Self { changes: Cache::new(MOST), doubts: Cache::new(MOST), ever_doubted: AtomicBool::new(false), clock }
+        // What is over leaves, so that those that count can be counted. The clock is no slower than that of the caches, unless a test stops it.
+        let changes = Cache::builder().max_capacity(MOST).time_to_live(LAG).build();
+        let doubts = Cache::builder().max_capacity(MOST).time_to_live(DOUBT).build();
+        Self { changes, doubts, ever_doubted: AtomicBool::new(false), clock }
+    }
+
+    /// How many contacts of a location may have rows that are behind, at most.
+    pub fn count(&self, account: &Account) -> usize {
+        if !self.are_lists_behind(account) {
+            return 0;
+        }
+        let now = self.clock.now();
+        let changed = |whose: &Whose| whose.0 == account.location && whose.1.is_some();
+        let changes = self.changes.iter().filter(|(whose, until)| *until > now && changed(whose)).count();
+        let doubts = self.doubts.iter().filter(|(_, until)| *until > now).count();
+        changes + doubts
     }
 
     /// Notes that what has this slot may still be changed.
@@ -130,7 +145,12 @@ mod tests {
         lately.note(&a, Behind::Row("1"));
         assert!(lately.is_row_behind(&a, "1") && lately.are_lists_behind(&a));
         assert!(!lately.is_row_behind(&a, "2") && !lately.is_row_behind(&b, "1") && !lately.are_lists_behind(&b));
+        lately.note(&a, Behind::Lists);
+        lately.note(&a, Behind::Row("1"));
+        lately.note(&b, Behind::Row("3"));
+        assert_eq!((lately.count(&a), lately.count(&b)), (1, 1));
         clock.advance(LAG);
         assert!(!lately.is_row_behind(&a, "1") && !lately.are_lists_behind(&a));
+        assert_eq!(lately.count(&a), 0);
     }
 }

@@ -38,7 +38,7 @@ pub use write::{Shelf, Write};
 use governor::Permit;
 use lately::Lately;
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag, Value};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag};
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -199,6 +199,13 @@ impl Upstream {
         }
     }
 
+    /// What was read for this errand, unless it was forgotten since.
+    pub fn recall<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
+        let held = self.errand.recall::<Q::Answer>(&question.key())?;
+        let enough = held.value.as_ref().is_none_or(|answer| question.is_satisfied_by(answer));
+        (enough && self.parts.cache.holds(&held.origin)).then_some(held)
+    }
+
     /// The answer that was held last, if it may be given out where nothing newer can be had.
     pub fn last<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
         let Parts { cache, ttls, .. } = &*self.parts;
@@ -206,11 +213,6 @@ impl Upstream {
         let answer = held.value.as_deref()?;
         let in_time = held.origin.expires + ttls.stale_if_error > cache.clock().now();
         (in_time && question.is_satisfied_by(answer)).then_some(held)
-    }
-
-    /// Whether nothing that the value was made from was forgotten since it was read.
-    pub fn holds(&self, origin: &Origin) -> bool {
-        self.parts.cache.holds(origin)
     }
 
     /// The answer, if the cache has it and its time is not over.
@@ -231,13 +233,19 @@ impl Upstream {
             true => as_of == epochs.now(),
             false => epochs.all_hold(&self.slots(question, None), as_of),
         };
+        let known = || self.held(question).or_else(|| self.recall(question));
         let reading = |as_of| self.clone().read(question.clone(), as_of);
-        let joined = self.parts.flights.join(&key, || self.held(question), holds, || epochs.now(), reading);
+        let joined = self.parts.flights.join(&key, known, holds, || epochs.now(), reading);
         match joined {
             Joined::Known(held) => Asked::Known(held),
             Joined::Shared(flight) => Asked::Shared(Pending { flight, route }),
             Joined::Started(flight) => Asked::Started(Pending { flight, route }),
         }
+    }
+
+    /// How many contacts of a location were changed so lately that lists may not show it, at most.
+    pub fn changed_lately(&self, account: &Account) -> usize {
+        self.parts.lately.count(account)
     }
 
     /// How long ago something was read.
@@ -278,9 +286,12 @@ impl Upstream {
         let slots = self.slots(&question, value.as_deref());
         let passes = passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
         let origin = cache.origin(slots, as_of, if passes { ttl.min(PASSING_TTL) } else { ttl });
-        let held = Held { value: value.clone(), origin: origin.clone() };
+        let held = Held { value, origin };
+        // Before the flight is over: who asks again for the same errand has to find it.
+        self.errand.remember(question.key(), held.any());
+        let landed = held.any();
         cache.insert(question.key(), held, bytes);
-        Ok(Held { value: value.map(|value| value as Value), origin })
+        Ok(landed)
     }
 
     /// Bytes that are held, as weighed.

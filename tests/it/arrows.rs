@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["command"]),
     ("lib", &[]),
-    ("command", &["http", "app", "config", "sandbox", "schema", "resources", "upstream", "clock"]),
+    ("command", &["http", "app", "config", "sandbox", "operation", "schema", "resources", "upstream", "clock"]),
     ("http", &["app", "auth", "operation", "schema", "graph", "caller", "metrics"]),
     ("app", &["auth", "operation", "graph", "upstream", "cache", "clock", "config", "metrics"]),
     ("auth", &["caller", "upstream", "clock", "config"]),

@@ -18,6 +18,7 @@ mod merging;
 mod partial;
 mod paths;
 mod performance;
+mod plan;
 mod profile;
 mod quota;
 mod readme;

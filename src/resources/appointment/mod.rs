@@ -1,6 +1,7 @@
 //! Appointments: meetings with a contact.
 
 mod api;
+pub(in crate::resources) mod cost;
 mod loader;
 mod model;
 

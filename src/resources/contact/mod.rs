@@ -1,6 +1,7 @@
 //! Contacts: the type that everything hangs on, and the fields that find them.
 
 mod api;
+pub(in crate::resources) mod cost;
 mod input;
 mod list;
 mod loader;
@@ -9,6 +10,7 @@ mod model;
 mod mutation;
 mod parts;
 mod query;
+mod walk;
 mod wire;
 mod writes;
 
@@ -82,29 +84,10 @@ impl Contact {
 
 impl AtHand for Contact {
     fn has(&self, field: &str) -> bool {
-        let part = match field {
-            "id" | "locationId" => return true,
-            "name" => Part::Name,
-            "firstName" => Part::FirstName,
-            "lastName" => Part::LastName,
-            "email" => Part::Email,
-            "phone" => Part::Phone,
-            "company" => Part::Company,
-            "website" => Part::Website,
-            "type" => Part::Type,
-            "source" => Part::Source,
-            "timezone" => Part::Timezone,
-            "tags" => Part::Tags,
-            "dnd" => Part::Dnd,
-            "dateOfBirth" => Part::DateOfBirth,
-            "assignedTo" => Part::AssignedTo,
-            "businessId" => Part::BusinessId,
-            "customFields" => Part::CustomFields,
-            "dateCreated" => Part::DateCreated,
-            "dateUpdated" => Part::DateUpdated,
-            _ => return false,
-        };
-        self.seen.known.contains(Parts::NONE.with(part))
+        match field {
+            "id" | "locationId" => true,
+            field => Part::of_field(field).is_some_and(|part| self.seen.known.contains(Parts::NONE.with(part))),
+        }
     }
 }
 

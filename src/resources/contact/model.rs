@@ -61,6 +61,36 @@ impl Part {
     /// The parts that every route spells in its own way.
     pub const NAMES: [Self; 3] = [Self::Name, Self::FirstName, Self::LastName];
 
+    /// The part that this field of a contact or its address shows.
+    pub fn of_field(field: &str) -> Option<Self> {
+        Some(match field {
+            "name" => Self::Name,
+            "firstName" => Self::FirstName,
+            "lastName" => Self::LastName,
+            "email" => Self::Email,
+            "phone" => Self::Phone,
+            "company" => Self::Company,
+            "website" => Self::Website,
+            "type" => Self::Type,
+            "source" => Self::Source,
+            "timezone" => Self::Timezone,
+            "line1" => Self::Line1,
+            "city" => Self::City,
+            "state" => Self::State,
+            "postalCode" => Self::PostalCode,
+            "country" => Self::Country,
+            "dateOfBirth" => Self::DateOfBirth,
+            "assignedTo" => Self::AssignedTo,
+            "businessId" => Self::BusinessId,
+            "tags" => Self::Tags,
+            "dnd" => Self::Dnd,
+            "customFields" => Self::CustomFields,
+            "dateCreated" => Self::DateCreated,
+            "dateUpdated" => Self::DateUpdated,
+            _ => return None,
+        })
+    }
+
     /// The part that is a text and has this key upstream, where it is read and where it is written.
     pub fn of_text(key: &str) -> Option<Self> {
         Some(match key {

@@ -11,6 +11,11 @@ use crate::graph::{Error, Here, InPlace, Request, Scope};
 use crate::resources::{Started, contact_id};
 use crate::upstream::Id;
 
+/// How many contacts of the location are listed where the caller does not say. The schema says it again.
+pub const FIRST: usize = 20;
+/// The same for those of a business.
+pub const FIRST_OF_BUSINESS: usize = 25;
+
 /// Longest `search`, in characters.
 const LONGEST_SEARCH: usize = 256;
 
@@ -91,7 +96,7 @@ impl ContactQuery {
         #[graphql(desc = "Words to look for, in names, mail addresses and phone numbers.")] search: Option<String>,
     ) -> Result<ContactConnection, Error> {
         let list = List { business: None, search: words(search)? };
-        walk(ctx, list, first_or(20, first)?, after).await
+        walk(ctx, list, first_or(FIRST, first)?, after).await
     }
 
     /// The contacts that are linked to a business.
@@ -105,12 +110,12 @@ impl ContactQuery {
     ) -> Result<ContactConnection, Error> {
         let business = Id::new(&business_id).map_err(|why| Error::bad_input(format!("`businessId` {why}.")))?;
         let list = List { business: Some(business), search: words(search)? };
-        walk(ctx, list, first_or(25, first)?, after).await
+        walk(ctx, list, first_or(FIRST_OF_BUSINESS, first)?, after).await
     }
 }
 
 /// Nothing but blanks is no search.
-fn words(search: Option<String>) -> Result<Option<Box<str>>, Error> {
+pub fn words(search: Option<String>) -> Result<Option<Box<str>>, Error> {
     let Some(search) = search.filter(|words| !words.trim().is_empty()) else {
         return Ok(None);
     };

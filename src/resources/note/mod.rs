@@ -1,6 +1,7 @@
 //! Notes: what was written down about a contact.
 
 mod api;
+pub(in crate::resources) mod cost;
 mod input;
 mod loader;
 mod model;

@@ -1,6 +1,7 @@
 //! Tasks: what there is to do for a contact.
 
 mod api;
+pub(in crate::resources) mod cost;
 mod input;
 mod loader;
 mod model;

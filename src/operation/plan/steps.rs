@@ -1,0 +1,127 @@
+//! An operation reduced to what costs something: built once for each document, without its variables.
+
+use std::collections::HashMap;
+
+use apollo_compiler::Node;
+use apollo_compiler::ast::{Argument, DirectiveList, Value};
+use apollo_compiler::collections::IndexMap;
+use apollo_compiler::executable::{Field, Fragment, Selection, SelectionSet};
+use apollo_compiler::{Name, executable};
+
+use crate::graph::cost::{Cost, Fields};
+
+/// A field that may cost something, and what there is of that inside of it.
+pub struct Step {
+    /// The field.
+    pub field: &'static str,
+    /// What it costs.
+    pub cost: &'static Cost,
+    /// What has to hold for it to be selected.
+    pub when: Box<[When]>,
+    /// What it is asked with.
+    pub arguments: Box<[Node<Argument>]>,
+    /// What its own fields cost.
+    pub inside: Box<[Self]>,
+}
+
+/// A variable that `@include` or `@skip` goes by.
+#[derive(Clone)]
+pub struct When {
+    /// The variable.
+    pub variable: Name,
+    /// The value with which the field is selected.
+    pub is: bool,
+}
+
+/// What the fields of the schema cost, by type and field.
+pub struct Table(HashMap<(&'static str, &'static str), (&'static str, &'static Cost)>);
+
+impl Table {
+    /// The table with these rows.
+    pub fn new(fields: impl Iterator<Item = &'static Fields>) -> Self {
+        let rows = fields.flat_map(|of| of.costs.iter().map(|(name, cost)| ((of.on, *name), (*name, cost))));
+        Self(rows.collect())
+    }
+
+    /// The steps of an operation.
+    pub fn steps(&self, operation: &executable::Operation, fragments: &IndexMap<Name, Node<Fragment>>) -> Box<[Step]> {
+        let mut steps = Vec::new();
+        self.add(&operation.selection_set, fragments, &[], &mut steps);
+        steps.into()
+    }
+
+    /// Adds the steps of a selection; `when`: what has to hold for it to be there. Fragments are looked through as often as they
+    /// are spread; how many fields that comes to was bounded before.
+    fn add(
+        &self,
+        set: &SelectionSet,
+        fragments: &IndexMap<Name, Node<Fragment>>,
+        when: &[When],
+        steps: &mut Vec<Step>,
+    ) {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => {
+                    if let Some(when) = with(when, &field.directives) {
+                        self.field(field, &set.ty, fragments, when, steps);
+                    }
+                }
+                Selection::InlineFragment(inline) => {
+                    if let Some(when) = with(when, &inline.directives) {
+                        self.add(&inline.selection_set, fragments, &when, steps);
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    let when = with(when, &spread.directives);
+                    if let Some((fragment, when)) = fragments.get(&spread.fragment_name).zip(when) {
+                        self.add(&fragment.selection_set, fragments, &when, steps);
+                    }
+                }
+            }
+        }
+    }
+
+    fn field(
+        &self,
+        field: &Field,
+        on: &Name,
+        fragments: &IndexMap<Name, Node<Fragment>>,
+        when: Vec<When>,
+        steps: &mut Vec<Step>,
+    ) {
+        let Some((name, cost)) = self.0.get(&(on.as_str(), field.name.as_str())) else {
+            // It costs nothing itself: what is inside stands in its place.
+            return self.add(&field.selection_set, fragments, &when, steps);
+        };
+        let mut inside = Vec::new();
+        self.add(&field.selection_set, fragments, &[], &mut inside);
+        let arguments = match cost {
+            Cost::Record(..) | Cost::Records(..) | Cost::List(_) | Cost::Change(_) => field.arguments.clone(),
+            _ => Vec::new(),
+        };
+        let (arguments, inside) = (arguments.into(), inside.into());
+        steps.push(Step { field: name, cost, when: when.into(), arguments, inside });
+    }
+}
+
+/// The conditions with those of the directives; `None`: they can never hold.
+fn with(when: &[When], directives: &DirectiveList) -> Option<Vec<When>> {
+    let mut all = when.to_vec();
+    for (name, is) in [("include", true), ("skip", false)] {
+        let argument = directives.get(name).and_then(|directive| directive.specified_argument_by_name("if"));
+        match argument.map(|value| &**value) {
+            Some(Value::Variable(variable)) => all.push(When { variable: variable.clone(), is }),
+            Some(Value::Boolean(said)) if *said != is => return None,
+            _ => {}
+        }
+    }
+    Some(all)
+}
+
+/// How many bytes steps take, about.
+pub fn bytes(steps: &[Step]) -> usize {
+    let inside = |step: &Step| {
+        bytes(&step.inside) + size_of_val(&*step.when) + size_of_val(&*step.arguments) + size_of::<Step>()
+    };
+    steps.iter().map(inside).sum()
+}
