@@ -115,7 +115,8 @@ pub struct ListedRow {
 /// The body of [`LIST`] or [`OF_BUSINESS`].
 ///
 /// Rows of one answer share a shape: a key that any of them has is one that the route tells, and a row without
-/// it has no value for it. A key that none of them has is not known, and can be had from [`ONE`].
+/// it has no value for it. Rows that came live were seen to have [`LIVE`], and they alone have a `contactName`. Any other key that
+/// none of them has is not known, and can be had from [`ONE`].
 pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Error> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -136,7 +137,8 @@ pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Er
     }
     let Envelope::<'_> { contacts, meta } = wire::decode(route.template, body)?;
     let meta = meta.unwrap_or_default();
-    let told = contacts.iter().fold(Parts::NONE, |told, wire| told.or(wire.given()));
+    let is_live = contacts.iter().any(|wire| wire.contact_name.is_some());
+    let told = contacts.iter().fold(if is_live { LIVE } else { Parts::NONE }, |told, wire| told.or(wire.given()));
     let spelled = Spelled {
         first: contacts.iter().any(|c| c.has(Part::FirstName) || c.first_name_raw.is_some()),
         last: contacts.iter().any(|c| c.has(Part::LastName) || c.last_name_raw.is_some()),
@@ -149,6 +151,28 @@ pub fn listed(route: Route, account: &Account, body: &[u8]) -> Result<Listed, Er
     }
     Ok(Listed { rows, total: meta.total })
 }
+
+/// What rows that came live were seen to tell, beside the names (CONTRACT: ContactRow). The time zone is declared, and was not seen.
+const LIVE: Parts = Parts::NONE
+    .with(Part::Email)
+    .with(Part::Phone)
+    .with(Part::Company)
+    .with(Part::Website)
+    .with(Part::Type)
+    .with(Part::Source)
+    .with(Part::Line1)
+    .with(Part::City)
+    .with(Part::State)
+    .with(Part::PostalCode)
+    .with(Part::Country)
+    .with(Part::DateOfBirth)
+    .with(Part::AssignedTo)
+    .with(Part::BusinessId)
+    .with(Part::Tags)
+    .with(Part::Dnd)
+    .with(Part::CustomFields)
+    .with(Part::DateCreated)
+    .with(Part::DateUpdated);
 
 /// Which names the rows of an answer tell, in whatever spelling.
 struct Spelled {
