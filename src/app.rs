@@ -1,5 +1,6 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
+mod admission;
 mod credentials;
 
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+
+pub use admission::{Admission, LONGEST_WAIT};
 
 use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
@@ -27,6 +30,7 @@ pub struct App {
     operations: Operations,
     clock: Clock,
     metrics: Arc<Metrics>,
+    admission: Admission,
     request_timeout: Duration,
     body_limit: usize,
     pending: Pending,
@@ -78,6 +82,7 @@ impl App {
             pending: Pending::new(clock.clone()),
             clock,
             metrics,
+            admission: Admission::new(config.max_in_progress),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
@@ -119,11 +124,16 @@ impl App {
         &self.metrics
     }
 
+    /// Room for requests.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// What is not counted as it happens.
     pub fn levels(&self) -> Levels {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
-        Levels { unreadable: wire::unreadable(), held }
+        Levels { unreadable: wire::unreadable(), waiting: self.admission.waiting(), held }
     }
 
     /// Installations that were begun.

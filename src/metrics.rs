@@ -62,10 +62,17 @@ struct Cached {
     cache: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Guarded {
+    guard: &'static str,
+}
+
 /// What is looked up when it is asked for, instead of being counted as it happens.
 pub struct Levels {
     /// Upstream values that could not be read so far, and were answered as null.
     pub unreadable: u64,
+    /// GraphQL requests that wait for a place.
+    pub waiting: usize,
     /// Bytes that each cache holds, as it weighs them.
     pub held: [(&'static str, u64); 3],
 }
@@ -75,7 +82,9 @@ pub struct Metrics {
     registry: Registry,
     kept: Counter,
     answers: Family<Answered, Counter>,
+    refused: Family<Guarded, Counter>,
     in_progress: Gauge,
+    waiting: Gauge,
     duration: Histogram,
     values: Family<Valued, Counter>,
     calls: Family<Called, Counter>,
@@ -87,13 +96,17 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("gateway");
         let answers = Family::<Answered, Counter>::default();
-        let in_progress = Gauge::<i64>::default();
+        let refused = Family::<Guarded, Counter>::default();
+        let (in_progress, waiting) = (Gauge::<i64>::default(), Gauge::<i64>::default());
         let duration = Histogram::new(DURATIONS);
         let values = Family::<Valued, Counter>::default();
         let calls = Family::<Called, Counter>::default();
         registry.register("answers", "GraphQL requests, by how they were answered", answers.clone());
+        registry.register("refused", "GraphQL requests that a bound kept out, by which", refused.clone());
         let help = "GraphQL requests that are not answered yet";
         registry.register("requests_in_progress", help, in_progress.clone());
+        let help = "GraphQL requests that wait for a place to be executed in";
+        registry.register("requests_waiting", help, waiting.clone());
         let help = "Time from a GraphQL request's head to its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
         registry.register("values", "Values that executions used, by where they came from", values.clone());
@@ -105,7 +118,7 @@ impl Default for Metrics {
         registry.register_with_unit("cache", "Memory that a cache holds, as it weighs it", Unit::Bytes, held.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
-        Self { registry, kept, answers, in_progress, duration, values, calls, unreadable, held }
+        Self { registry, kept, answers, refused, in_progress, waiting, duration, values, calls, unreadable, held }
     }
 }
 
@@ -129,6 +142,11 @@ impl Metrics {
         self.duration.observe(took.as_secs_f64());
     }
 
+    /// Counts a GraphQL request that a bound kept out.
+    pub fn refused(&self, guard: &'static str) {
+        self.refused.get_or_create(&Guarded { guard }).inc();
+    }
+
     /// Counts the values that an execution used: held by the cache, read by somebody else, read for it.
     pub fn valued(&self, (held, shared, started): (u32, u32, u32)) {
         for (from, count) in [("cache", held), ("shared", shared), ("upstream", started)] {
@@ -146,6 +164,7 @@ impl Metrics {
     /// Everything, as text. `None` would be a mistake of this module.
     pub fn text(&self, levels: &Levels) -> Option<String> {
         self.unreadable.inner().store(levels.unreadable, Ordering::Relaxed);
+        self.waiting.set(i64::try_from(levels.waiting).unwrap_or(i64::MAX));
         for (cache, bytes) in levels.held {
             self.held.get_or_create(&Cached { cache }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }

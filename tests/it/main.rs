@@ -9,6 +9,7 @@ mod callers;
 mod check;
 mod commands;
 mod credentials;
+mod crowds;
 mod equality;
 mod freshness;
 mod http;
