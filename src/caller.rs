@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cache::View;
 use crate::upstream::Account;
+pub use crate::upstream::Payer;
 
 /// A caller of the gateway at one location. It is made once and shared by all requests that may do the same.
 #[derive(Debug)]

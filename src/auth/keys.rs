@@ -11,10 +11,11 @@ use subtle::ConstantTimeEq;
 
 use super::file::LiveFile;
 use super::reach::{Callers, Reach};
-use super::{Caller, Refusal};
+use super::{Admitted, Refusal};
 use crate::caller::Scopes;
 use crate::clock::Clock;
 use crate::config::keys;
+use crate::upstream::Payer;
 
 /// The keys by their digests. Keys themselves are never compared: none is held.
 type Table = HashMap<KeyDigest, Key>;
@@ -63,7 +64,7 @@ impl Keys {
         Ok(Self { file, clock })
     }
 
-    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Arc<Caller>, Refusal> {
+    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Admitted, Refusal> {
         let key = bearer.ok_or(Refusal::Unauthenticated("Send a key of this gateway: `Authorization: Bearer KEY`."))?;
         let unknown = Refusal::Unauthenticated("This gateway does not know the key.");
         if key.len() > LONGEST {
@@ -75,7 +76,7 @@ impl Keys {
             let key = table.get(&digest).ok_or(unknown)?;
             match key.expires {
                 Some(end) if end <= self.clock.wall() => Err(Refusal::Unauthenticated("The key has expired.")),
-                _ => key.reach.at(location),
+                _ => Ok((key.reach.at(location)?, Payer(digest.0[0]))),
             }
         })
     }

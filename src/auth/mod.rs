@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::caller::{Caller, Scopes};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::upstream::Account;
+use crate::upstream::{Account, Payer};
 use jwt::Jwt;
 use keys::Keys;
 use passthrough::Passthrough;
@@ -34,6 +34,9 @@ pub enum Refusal {
     /// What was presented cannot be checked at the moment.
     Unable,
 }
+
+/// A caller, which all share who may do the same, and who of them it is.
+pub type Admitted = (Arc<Caller>, Payer);
 
 /// The gateway's way to tell callers.
 pub enum Auth {
@@ -61,13 +64,14 @@ impl Auth {
         })
     }
 
-    /// The caller who presents `bearer` and names `location`.
-    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Arc<Caller>, Refusal> {
+    /// The caller who presents `bearer` and names `location`, and who pays for what it asks.
+    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Admitted, Refusal> {
         match self {
-            Self::Open(reach) => reach.at(location),
+            Self::Open(reach) => Ok((reach.at(location)?, Payer::default())),
             Self::Keys(keys) => keys.caller(bearer, location).await,
             Self::Jwt(jwt) => jwt.caller(bearer, location).await,
-            Self::Passthrough(passthrough) => passthrough.caller(bearer, location),
+            // An upstream credential has a quota of its own.
+            Self::Passthrough(passthrough) => Ok((passthrough.caller(bearer, location)?, Payer::default())),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::upstream::{Asked, Question, Upstream};
+use crate::upstream::{Asked, Errand, Question, Upstream};
 
 /// Loads keys of any type in batches. Clones share them.
 #[derive(Clone)]
@@ -18,8 +18,15 @@ pub struct DataLoader {
     gathered: Arc<Mutex<Vec<Box<dyn Gathered>>>>,
 }
 
-/// The keys of one type, each with who asked for it.
-struct Batch<Q: Question>(Vec<(Q, oneshot::Sender<Asked<Q::Answer>>)>);
+/// A key, for whom it is asked, and who waits for it.
+struct Wanted<Q: Question> {
+    key: Q,
+    errand: Errand,
+    to: oneshot::Sender<Asked<Q::Answer>>,
+}
+
+/// The keys of one type.
+struct Batch<Q: Question>(Vec<Wanted<Q>>);
 
 trait Gathered: Any + Send {
     fn ask(self: Box<Self>, upstream: &Upstream);
@@ -27,9 +34,9 @@ trait Gathered: Any + Send {
 
 impl<Q: Question> Gathered for Batch<Q> {
     fn ask(self: Box<Self>, upstream: &Upstream) {
-        for (key, to) in self.0 {
+        for Wanted { key, errand, to } in self.0 {
             // Who asked may have gone.
-            let _ = to.send(upstream.ask(&key));
+            let _ = to.send(upstream.on(errand).ask(&key));
         }
     }
 }
@@ -47,9 +54,9 @@ impl DataLoader {
 
     /// Where the key's value is, or the reading that brings it. `None`: the batch was given up, which only the end of the
     /// gateway or a panic can make happen.
-    pub async fn load<Q: Question>(&self, key: Q) -> Option<Asked<Q::Answer>> {
+    pub async fn load<Q: Question>(&self, key: Q, errand: Errand) -> Option<Asked<Q::Answer>> {
         let (to, asked) = oneshot::channel();
-        if self.gather(key, to) {
+        if self.gather(Wanted { key, errand, to }) {
             // As a rule it runs when the task that asks waits, which by then has asked for all that it needs now. When another thread is
             // quicker, there are two batches.
             let this = self.clone();
@@ -62,13 +69,13 @@ impl DataLoader {
     }
 
     /// Whether this key is the first of its moment.
-    fn gather<Q: Question>(&self, key: Q, to: oneshot::Sender<Asked<Q::Answer>>) -> bool {
+    fn gather<Q: Question>(&self, wanted: Wanted<Q>) -> bool {
         let mut gathered = self.gathered();
         let is_first = gathered.is_empty();
         let batch = gathered.iter_mut().find_map(|batch| (&mut **batch as &mut dyn Any).downcast_mut::<Batch<Q>>());
         match batch {
-            Some(batch) => batch.0.push((key, to)),
-            None => gathered.push(Box::new(Batch(vec![(key, to)]))),
+            Some(batch) => batch.0.push(wanted),
+            None => gathered.push(Box::new(Batch(vec![wanted]))),
         }
         is_first
     }

@@ -11,7 +11,7 @@ use super::error::{Code, Error};
 use super::scope::Scope;
 use super::trail::Trail;
 use crate::caller::Caller;
-use crate::upstream::{Account, Asked, Look, Pending, Question, Write};
+use crate::upstream::{Account, Asked, Errand, Look, Payer, Pending, Question, Upstream, Write};
 
 /// One GraphQL request.
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct Request {
     /// Whether values of its fields may have to be merged. Then they have to be the library's, for it merges no other.
     pub merges: bool,
     loader: DataLoader,
+    upstream: Upstream,
     deadline: Instant,
 }
 
@@ -43,8 +44,14 @@ impl Deref for Here<'_> {
 
 impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
-    pub fn new(caller: Arc<Caller>, loader: DataLoader, deadline: Instant) -> Self {
-        Self { caller, trail: Arc::default(), merges: true, loader, deadline }
+    pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
+        let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
+        Self { caller, trail: Arc::default(), merges: true, loader, upstream, deadline }
+    }
+
+    /// The calls that were sent upstream for it so far, each try counted.
+    pub fn calls(&self) -> u32 {
+        self.upstream.errand().calls()
     }
 
     /// The request that a field is resolved for.
@@ -69,14 +76,14 @@ impl Request {
 
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.loader.upstream().held(key)?;
+        let held = self.upstream.held(key)?;
         self.trail.used(&held.origin);
         Some(held.value)
     }
 
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
     pub async fn start<Q: Question>(&self, key: Q) -> Option<Pending> {
-        if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.loader.upstream().look(&key), Look::Nothing) {
+        if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.upstream.look(&key), Look::Nothing) {
             return None;
         }
         match self.ask(key).await.ok()? {
@@ -91,7 +98,7 @@ impl Request {
 
     async fn ask<Q: Question>(&self, key: Q) -> Result<Asked<Q::Answer>, Error> {
         let lost = || Error::new(Code::Internal, "The gateway gave up asking for this.");
-        self.loader.load(key).await.ok_or_else(lost)
+        self.loader.load(key, self.upstream.errand().clone()).await.ok_or_else(lost)
     }
 
     async fn wait<T: Send + Sync + 'static>(&self, pending: Pending) -> Result<Option<Arc<T>>, Error> {
@@ -114,7 +121,7 @@ impl Here<'_> {
     /// refuse it, each is an error of the field that is resolved.
     pub async fn change<W: Write>(&self, ctx: &Context<'_>, write: W) -> Result<W::Done, Error> {
         self.trail.started();
-        let error = match self.loader.upstream().change(write, self.deadline).await {
+        let error = match self.upstream.change(write).await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
@@ -141,7 +148,7 @@ impl Here<'_> {
         if let Some(pending) = started {
             return self.wait(pending).await;
         }
-        let upstream = self.loader.upstream();
+        let upstream = &self.upstream;
         match upstream.look(&key) {
             Look::Fresh(held) => {
                 self.trail.held();

@@ -21,7 +21,7 @@ use super::identify::identify;
 use super::negotiate::Media;
 use super::track::RequestId;
 use crate::app::{App, LONGEST_WAIT};
-use crate::caller::Caller;
+use crate::caller::{Caller, Payer};
 use crate::graph::error::brief;
 use crate::graph::{Error, Request};
 use crate::metrics::Outcome;
@@ -61,6 +61,7 @@ struct Exchange<'a> {
     id: &'a RequestId,
     media: Media,
     caller: Arc<Caller>,
+    payer: Payer,
     began: Instant,
 }
 
@@ -72,9 +73,9 @@ impl<'a> Exchange<'a> {
             return Err(refuse(Media::Json, (406, Error::bad_input(message)), id).into());
         };
         match identify(app, headers).await {
-            Ok(caller) => {
+            Ok((caller, payer)) => {
                 app.metrics().entered();
-                Ok(Self { app, headers, id, media, caller, began })
+                Ok(Self { app, headers, id, media, caller, payer, began })
             }
             Err(why) => Err(refuse(media, why, id).into()),
         }
@@ -143,7 +144,7 @@ impl<'a> Exchange<'a> {
                 return self.refuse(why);
             }
         };
-        let request = Request::new(self.caller.clone(), self.app.loader(), self.deadline());
+        let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
         let trail = request.trail.clone();
         let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();

@@ -1,20 +1,17 @@
 //! Headers to a caller: who asks, and for which location.
 
-use std::sync::Arc;
-
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
 use crate::app::App;
-use crate::auth::Refusal;
-use crate::caller::Caller;
+use crate::auth::{Admitted, Refusal};
 use crate::graph::error::brief;
 use crate::graph::{Code, Error};
 
 const LOCATION: &str = "x-location-id";
 
 /// The caller of a request, or why there is none, with the HTTP status that fits.
-pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Arc<Caller>, (u16, Error)> {
+pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Admitted, (u16, Error)> {
     let mut named = headers.get_all(LOCATION).iter();
     let location = named.next().map(|value| value.as_bytes());
     if named.next().is_some() {

@@ -160,6 +160,11 @@ impl Account {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many calls may still be made in this window, as far as the upstream told its limit.
+    pub fn quota_left(&self) -> Option<u32> {
+        self.limits().remaining
+    }
+
     pub(super) fn learn_limits(&self, headers: &HeaderMap) {
         self.limits.lock().unwrap_or_else(PoisonError::into_inner).learn(headers);
     }

@@ -8,11 +8,11 @@ use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::account::Account;
 use super::connections::Connections;
 use super::credential::{Bearer, Endpoint, Trouble};
+use super::errand::Errand;
 use super::error::{Error, Fault, classify};
 use super::id::Id;
 use crate::metrics::Metrics;
@@ -135,13 +135,10 @@ impl Client {
 
     /// Sends the call; the body of a 2xx, or what went wrong. A call whose credential is refused was not carried out,
     /// and is sent once more if there is another credential.
-    pub async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        self.send_by(None, account, call).await
-    }
-
-    /// The same, sent by `deadline` or not at all: a credential that is renewed first takes its time.
-    pub async fn send_by(&self, deadline: Option<Instant>, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let mut sent = self.send_with_credential(deadline, account, call).await;
+    ///
+    /// It is sent while the errand has time or not at all: a credential that is renewed first takes its time.
+    pub async fn send(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let mut sent = self.send_with_credential(errand, account, call).await;
         match &mut sent {
             Ok(_) => account.note_refused(false),
             Err(Error { fault: Fault::Scope(scope), .. }) => account.note_lacking(scope),
@@ -152,21 +149,12 @@ impl Client {
         sent
     }
 
-    async fn send_with_credential(
-        &self,
-        deadline: Option<Instant>,
-        account: &Account,
-        call: &Call,
-    ) -> Result<Vec<u8>, Error> {
+    async fn send_with_credential(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let none = |trouble: Trouble| trouble.to_error(call.route.template);
-        let in_time = || match deadline {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(Error { reached: false, ..Error::new(call.route.template, Fault::Timeout) })
-            }
-            _ => Ok(()),
-        };
         let may_go = |bearer: &Bearer| {
-            in_time()?;
+            if !errand.has_time() {
+                return Err(Error { reached: false, ..Error::new(call.route.template, Fault::Timeout) });
+            }
             match bearer.was_granted(call.route.scope) && !bearer.was_refused(call.route.refused_with()) {
                 true => Ok(()),
                 false => {
@@ -176,12 +164,12 @@ impl Client {
         };
         let bearer = account.credential.bearer().await.map_err(none)?;
         may_go(&bearer)?;
-        match self.send_with(&bearer, account, call).await {
+        match self.send_with(&bearer, errand, account, call).await {
             Err(error) if error.fault == Fault::Credential => {
                 match account.credential.instead_of(&bearer).await.map_err(none)? {
                     Some(other) => {
                         may_go(&other)?;
-                        self.send_with(&other, account, call).await
+                        self.send_with(&other, errand, account, call).await
                     }
                     None => Err(error),
                 }
@@ -191,7 +179,14 @@ impl Client {
     }
 
     /// Sends the call once.
-    async fn send_with(&self, bearer: &Bearer, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+    async fn send_with(
+        &self,
+        bearer: &Bearer,
+        errand: &Errand,
+        account: &Account,
+        call: &Call,
+    ) -> Result<Vec<u8>, Error> {
+        errand.note_call();
         let route = call.route.template;
         let (method, _) = call.route.parts();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;

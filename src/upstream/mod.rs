@@ -4,6 +4,7 @@ mod account;
 mod client;
 mod connections;
 pub mod credential;
+mod errand;
 mod error;
 mod id;
 mod lately;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, sleep};
 pub use account::{Account, Limits};
 pub use client::{Call, Client, Route};
 pub use credential::{Credential, Trouble};
+pub use errand::{Errand, Lane, Payer};
 pub use error::{Error, Fault};
 pub use id::{Id, NoId};
 pub use lately::Behind;
@@ -147,21 +149,36 @@ pub enum Look<T> {
     Nothing,
 }
 
-/// The upstream with its cache. Clones share everything.
+/// The upstream with its cache, for somebody. Clones share everything.
 #[derive(Clone)]
-pub struct Upstream(Arc<Parts>);
+pub struct Upstream {
+    parts: Arc<Parts>,
+    errand: Errand,
+}
 
 impl Upstream {
     /// Puts the parts together.
     pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls) -> Self {
         let lately = Lately::new(cache.clock().clone());
         let (flights, forgetting) = (Flights::default(), Mutex::default());
-        Self(Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately }))
+        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately });
+        Self { parts, errand: Errand::new(Payer::default(), None) }
+    }
+
+    /// The same upstream for somebody else.
+    #[must_use]
+    pub fn on(&self, errand: Errand) -> Self {
+        Self { parts: self.parts.clone(), errand }
+    }
+
+    /// For whom it is asked.
+    pub fn errand(&self) -> &Errand {
+        &self.errand
     }
 
     /// The answer, if the cache has it.
     pub fn look<Q: Question>(&self, question: &Q) -> Look<Q::Answer> {
-        let Parts { cache, ttls, .. } = &*self.0;
+        let Parts { cache, ttls, .. } = &*self.parts;
         let enough = |held: &Held<Q::Answer>| match &held.value {
             Some(answer) => question.is_satisfied_by(answer),
             None => true,
@@ -190,14 +207,14 @@ impl Upstream {
     pub fn ask<Q: Question>(&self, question: &Q) -> Asked<Q::Answer> {
         let key = question.key();
         let route = question.route().template;
-        let epochs = self.0.cache.epochs();
+        let epochs = self.parts.cache.epochs();
         // A reading that shows other things has to be younger than the last change of anything.
         let holds = |as_of| match Q::SHOWS_OTHERS {
             true => as_of == epochs.now(),
             false => epochs.all_hold(&self.slots(question, None), as_of),
         };
         let reading = |as_of| self.clone().read(question.clone(), as_of);
-        let joined = self.0.flights.join(&key, || self.held(question), holds, || epochs.now(), reading);
+        let joined = self.parts.flights.join(&key, || self.held(question), holds, || epochs.now(), reading);
         match joined {
             Joined::Known(held) => Asked::Known(held),
             Joined::Shared(flight) => Asked::Shared(Pending { flight, route }),
@@ -207,12 +224,13 @@ impl Upstream {
 
     /// How long ago something was read.
     pub fn age(&self, origin: &Origin) -> Duration {
-        self.0.cache.clock().now().saturating_duration_since(origin.read)
+        self.parts.cache.clock().now().saturating_duration_since(origin.read)
     }
 
     /// Begins to read the answer anew, unless that is under way; nobody has to wait for it.
     pub fn renew<Q: Question>(&self, question: &Q) -> bool {
-        let Asked::Started(pending) = self.ask(question) else {
+        let upstream = self.on(self.errand.in_lane(Lane::Renewals));
+        let Asked::Started(pending) = upstream.ask(question) else {
             return false;
         };
         tokio::spawn(async move {
@@ -224,13 +242,13 @@ impl Upstream {
 
     fn slots<Q: Question>(&self, question: &Q, answer: Option<&Q::Answer>) -> Slots {
         let mut slots = Vec::new();
-        question.made_of(answer, &mut |tag| slots.push(self.0.cache.epochs().slot(tag)));
+        question.made_of(answer, &mut |tag| slots.push(self.parts.cache.epochs().slot(tag)));
         slots.into()
     }
 
     /// Reads from the upstream and keeps what it read.
     async fn read<Q: Question>(self, question: Q, as_of: Epoch) -> Landed {
-        let Parts { cache, ttls, .. } = &*self.0;
+        let Parts { cache, ttls, .. } = &*self.parts;
         let ttl = question.ttl(ttls);
         let passing = Arc::new(AtomicBool::new(false));
         let account = question.account().clone();
@@ -240,7 +258,7 @@ impl Upstream {
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
         let slots = self.slots(&question, value.as_deref());
-        let passes = passing.load(Ordering::Relaxed) || self.0.lately.is_in_doubt(&slots);
+        let passes = passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
         let origin = cache.origin(slots, as_of, if passes { ttl.min(PASSING_TTL) } else { ttl });
         let held = Held { value: value.clone(), origin: origin.clone() };
         cache.insert(question.key(), held, bytes);
@@ -249,17 +267,17 @@ impl Upstream {
 
     /// Bytes that are held, as weighed.
     pub fn bytes(&self) -> u64 {
-        self.0.cache.bytes()
+        self.parts.cache.bytes()
     }
 
     /// Whether the location's credential may write, without writing, and the upstream's time.
     pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
-        self.0.client.try_write(account).await
+        self.parts.client.try_write(account).await
     }
 
     /// Readings under way.
     pub fn in_flight(&self) -> usize {
-        self.0.flights.count()
+        self.parts.flights.count()
     }
 }
 
@@ -280,7 +298,7 @@ impl Session {
 
     /// Whether lists may not show a late change of their location yet; then what is read of one is not kept for long.
     pub fn reads_behind(&self) -> bool {
-        let behind = self.upstream.0.lately.are_lists_behind(&self.account);
+        let behind = self.upstream.parts.lately.are_lists_behind(&self.account);
         if behind {
             self.passing.store(true, Ordering::Relaxed);
         }
@@ -290,7 +308,7 @@ impl Session {
     /// Whether a list's row of this contact may be older than what was changed of it through the gateway, or than what may still
     /// be.
     pub fn is_row_behind(&self, id: &str) -> bool {
-        let Parts { lately, cache, .. } = &*self.upstream.0;
+        let Parts { lately, cache, .. } = &*self.upstream.parts;
         let slot = || cache.epochs().slot(self.account.view.tag(Kind::Contact, id));
         lately.is_row_behind(&self.account, id) || lately.is_itself_in_doubt(slot())
     }
@@ -310,7 +328,7 @@ impl Session {
     }
 
     async fn try_until_it_works(&self, call: &Call) -> Result<Vec<u8>, Error> {
-        let Parts { client, retry, .. } = &*self.upstream.0;
+        let Parts { client, retry, .. } = &*self.upstream.parts;
         let began = Instant::now();
         let mut tried = 0;
         loop {
@@ -321,7 +339,7 @@ impl Session {
                     .acquire()
                     .await
                     .map_err(|_| Error::new(call.route(), Fault::Gateway("the location is closed".into())))?;
-                match client.send(&self.account, call).await {
+                match client.send(&self.upstream.errand, &self.account, call).await {
                     Ok(body) => return Ok(body),
                     Err(error) => error,
                 }
@@ -343,7 +361,7 @@ impl Session {
 
     /// Keeps another thing that this reading carried, if what is held of it does not tell more.
     pub fn prime<Q: Question>(&self, question: &Q, answer: Arc<Q::Answer>, bytes: usize) {
-        let Parts { cache, ttls, .. } = &*self.upstream.0;
+        let Parts { cache, ttls, .. } = &*self.upstream.parts;
         let key = question.key();
         match cache.fresh::<Q::Answer>(&key).map(|held| held.value) {
             // The lists' index lags behind: a row of what was just found missing is older than that.
@@ -353,7 +371,7 @@ impl Session {
         }
         let slots = self.upstream.slots(question, Some(&answer));
         let ttl = question.ttl(ttls);
-        let ttl = if self.upstream.0.lately.is_in_doubt(&slots) { ttl.min(PASSING_TTL) } else { ttl };
+        let ttl = if self.upstream.parts.lately.is_in_doubt(&slots) { ttl.min(PASSING_TTL) } else { ttl };
         let origin = cache.origin(slots, self.as_of, ttl);
         cache.insert(key, Held { value: Some(answer), origin }, bytes);
     }

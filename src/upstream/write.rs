@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
-use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 
 /// By so much the upstream's clock may be behind: what it says to have been created this long before a change began may have
@@ -76,11 +76,11 @@ impl Shelf<'_> {
     pub fn put<Q: Question>(&mut self, question: Q, answer: Option<Arc<Q::Answer>>, bytes: usize) {
         let Self { upstream, began, put } = self;
         let slots = upstream.slots(&question, answer.as_deref());
-        let epochs = upstream.0.cache.epochs();
+        let epochs = upstream.parts.cache.epochs();
         if !epochs.all_hold(&slots, *began) {
             return;
         }
-        let ttl = question.ttl(&upstream.0.ttls);
+        let ttl = question.ttl(&upstream.parts.ttls);
         let ttl = if answer.is_some() { ttl } else { ttl.min(MISSING_TTL) };
         put.push(Box::new(move |cache, as_of| {
             let origin = cache.origin(slots, as_of, ttl);
@@ -92,18 +92,18 @@ impl Shelf<'_> {
 impl Upstream {
     /// Makes everything that was made from this stale, at once and for every caller.
     pub fn forget(&self, tag: Tag<'_>) {
-        let _turn = self.0.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.cache.epochs().forget(tag);
+        let _turn = self.parts.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.parts.cache.epochs().forget(tag);
     }
 
-    /// Makes a change, begun by `deadline` or not at all.
+    /// Makes a change, begun while its errand has time or not at all.
     ///
     /// It runs in a task of its own: when its caller has gone, what it touched still has to be forgotten when the
     /// answer comes.
-    pub async fn change<W: Write>(&self, write: W, deadline: Instant) -> Result<W::Done, Error> {
+    pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
-        let made = tokio::spawn(self.clone().make(write.clone(), deadline));
-        match timeout_at(deadline, made).await {
+        let made = tokio::spawn(self.on(self.errand.in_lane(Lane::Writes)).make(write.clone()));
+        match self.errand.in_time(made).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 self.doubt(&write);
@@ -116,16 +116,16 @@ impl Upstream {
         }
     }
 
-    async fn make<W: Write>(self, mut write: W, deadline: Instant) -> Result<W::Done, Error> {
+    async fn make<W: Write>(self, mut write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
         match write.is_here(&self).await {
             Ok(true) => {}
             Ok(false) => return Err(Error { reached: false, ..Error::new(route, Fault::NotFound) }),
             Err(error) => return Err(error),
         }
-        let began = self.0.cache.epochs().now();
-        let earliest = (self.0.cache.clock().wall() - MOST_SKEW).try_into().unwrap_or(Timestamp::MAX);
-        let sent = self.send(write.account(), &write.call(), deadline).await;
+        let began = self.parts.cache.epochs().now();
+        let earliest = (self.parts.cache.clock().wall() - MOST_SKEW).try_into().unwrap_or(Timestamp::MAX);
+        let sent = self.send(write.account(), &write.call()).await;
         let error = match sent.and_then(|body| write.read(&body)) {
             Ok(done) => {
                 self.settle(&write, Some(&done), Some(began));
@@ -156,24 +156,24 @@ impl Upstream {
     /// Forgets once more what a change touches that may still be made, and what was read meanwhile with it; what is read of
     /// it in the next seconds is not kept for long.
     fn doubt<W: Write>(&self, write: &W) {
-        let epochs = self.0.cache.epochs();
+        let epochs = self.parts.cache.epochs();
         // Before the forgetting: who reads after that has to know.
-        write.touched(None, &mut |tag| self.0.lately.doubt(epochs.slot(tag)));
+        write.touched(None, &mut |tag| self.parts.lately.doubt(epochs.slot(tag)));
         self.settle(write, None, None);
     }
 
     /// Forgets what a change touched, and then keeps what its answer told, if it was one that `began`.
     pub fn settle<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>) {
-        let cache = &self.0.cache;
+        let cache = &self.parts.cache;
         let epochs = cache.epochs();
         // Between the look at what was forgotten meanwhile and the forgetting of one's own, nobody else may forget.
-        let _turn = self.0.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.parts.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shelf = Shelf { upstream: self, began: began.unwrap_or_else(|| epochs.now()), put: Vec::new() };
         if let (Some(done), Some(_)) = (done, began) {
             write.keep(done, &mut shelf);
         }
         // Before the forgetting: who reads a list after that has to know.
-        self.0.lately.note(write.account(), write.behind(done));
+        self.parts.lately.note(write.account(), write.behind(done));
         write.touched(done, &mut |tag| epochs.forget(tag));
         let as_of = epochs.now();
         for put in shelf.put {
@@ -183,22 +183,21 @@ impl Upstream {
 
     /// Sends the call until it has reached the upstream and was not turned away at its door: from then on it may have
     /// taken effect, and is not sent again.
-    async fn send(&self, account: &Account, call: &Call, deadline: Instant) -> Result<Vec<u8>, Error> {
+    async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let began = Instant::now();
         let mut tried = 0;
         loop {
             let error = {
-                let permit = timeout_at(deadline, account.permits.acquire()).await;
-                let Ok(Ok(_permit)) = permit else {
+                let Ok(Ok(_permit)) = self.errand.in_time(account.permits.acquire()).await else {
                     return Err(Error { reached: false, ..Error::new(call.route(), Fault::Timeout) });
                 };
-                match self.0.client.send_by(Some(deadline), account, call).await {
+                match self.parts.client.send(&self.errand, account, call).await {
                     Ok(body) => return Ok(body),
                     Err(error) => error,
                 }
             };
             tried += 1;
-            match self.wait(tried, began, &error).filter(|wait| Instant::now() + *wait < deadline) {
+            match self.wait(tried, began, &error).filter(|wait| self.errand.has_time_for(*wait)) {
                 Some(wait) => sleep(wait).await,
                 None => {
                     tracing::warn!(%error, tried, location = &*account.location, "a change failed");
@@ -210,7 +209,7 @@ impl Upstream {
 
     fn wait(&self, tried: u32, began: Instant, error: &Error) -> Option<Duration> {
         let untouched = !error.reached || matches!(error.fault, Fault::RateLimited(_));
-        untouched.then(|| self.0.retry.wait(tried, began.elapsed(), error, fastrand::f64())).flatten()
+        untouched.then(|| self.parts.retry.wait(tried, began.elapsed(), error, fastrand::f64())).flatten()
     }
 
     /// The answer to a question, from a reading that begins now or later than everything that was forgotten.
@@ -223,7 +222,7 @@ impl Upstream {
 
     /// What a call answers that is nobody's but the caller's: nothing of it is held.
     pub async fn get(&self, account: &Arc<Account>, call: Call) -> Result<Option<Vec<u8>>, Error> {
-        let as_of = self.0.cache.epochs().now();
+        let as_of = self.parts.cache.epochs().now();
         let session = Session { upstream: self.clone(), account: account.clone(), as_of, passing: Arc::default() };
         session.get(call).await
     }

@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::caller::Scopes;
+use crate::upstream::Payer;
 
 /// The claims of a token whose signature, issuer, audience and times are right.
 pub struct Claims(pub Map<String, Value>);
@@ -30,6 +32,13 @@ impl Claims {
             words if words.contains(&"*") => Places::Everywhere,
             words => Places::At(words),
         }
+    }
+
+    /// Who pays: the subject, with all of its tokens, or the client. Tokens that name neither pay together.
+    pub fn payer(&self) -> Payer {
+        let name = ["sub", "client_id", "azp"].into_iter().find_map(|claim| self.0.get(claim)?.as_str());
+        let digest = Sha256::digest(name.unwrap_or_default());
+        Payer(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     fn words(&self, claim: &str) -> Vec<&str> {

@@ -18,9 +18,10 @@ use self::jwks::Jwks;
 use self::keys::KeySet;
 use super::file::LiveFile;
 use super::reach::{Callers, Reach};
-use super::{Caller, Refusal};
+use super::{Admitted, Refusal};
 use crate::clock::Clock;
 use crate::config::{Jwt as Settings, JwtKeys};
+use crate::upstream::Payer;
 
 /// How far the clocks of issuer and gateway may be apart.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -50,6 +51,7 @@ pub struct Jwt {
 #[derive(Clone)]
 struct Good {
     reach: Arc<Reach>,
+    payer: Payer,
     ends: SystemTime,
     /// The number of the set of keys that it was right by.
     keys: u64,
@@ -68,7 +70,7 @@ impl Jwt {
         Ok(Self { source, settings: settings.clone(), callers, good, clock })
     }
 
-    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Arc<Caller>, Refusal> {
+    pub async fn caller(&self, bearer: Option<&[u8]>, location: Option<&[u8]>) -> Result<Admitted, Refusal> {
         let missing = Refusal::Unauthenticated("Send a token of the gateway's issuer: `Authorization: Bearer TOKEN`.");
         let token = bearer.ok_or(missing)?;
         if token.len() > LONGEST {
@@ -88,7 +90,7 @@ impl Jwt {
             self.good.invalidate(&digest);
             return Err(ENDED);
         }
-        good.reach.at(location)
+        Ok((good.reach.at(location)?, good.payer))
     }
 
     async fn keys(&self) -> Result<(Arc<KeySet>, u64), Refusal> {
@@ -153,7 +155,7 @@ impl Jwt {
             Places::At(ids) => self.callers.among(scopes, ids),
         };
         let ends = claims.ends(LEEWAY).ok_or(NO_TOKEN)?;
-        Ok(Good { reach, ends, keys })
+        Ok(Good { reach, payer: claims.payer(), ends, keys })
     }
 }
 

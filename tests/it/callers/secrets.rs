@@ -123,7 +123,7 @@ async fn a_caller_can_be_printed() {
     for bearer in ["pit-planted-8c1e", "pit-planted ü-8c1e"] {
         let caller = stage.app.auth().caller(Some(bearer.as_bytes()), Some(ids[0].as_bytes())).await;
         secrets.assert_untold("a caller", format!("{caller:?}"));
-        if let Ok(caller) = caller {
+        if let Ok((caller, _)) = caller {
             secrets.assert_untold("a credential", format!("{:?} {:?}", caller.account, caller.account.credential));
         }
     }

@@ -1,0 +1,81 @@
+//! For whom something is asked upstream: how urgent it is, who pays for the calls, and until when an answer is of use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
+
+/// Who goes before whom where calls have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Changes, and what has to be looked up for them.
+    Writes,
+    /// Readings that somebody waits for.
+    Reads,
+    /// Readings that nobody waits for.
+    Renewals,
+}
+
+impl Lane {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+}
+
+/// Who pays for calls. Inside a lane all who pay get the same share, however much each of them asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Payer(pub u64);
+
+/// For whom something is asked. Clones are of one bill.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// How urgent it is.
+    pub lane: Lane,
+    /// Who pays.
+    pub payer: Payer,
+    /// Until when an answer is of use; `None`: whenever it comes.
+    pub deadline: Option<Instant>,
+    calls: Arc<AtomicU32>,
+}
+
+impl Errand {
+    /// Readings for somebody who waits until then.
+    pub fn new(payer: Payer, deadline: Option<Instant>) -> Self {
+        Self { lane: Lane::Reads, payer, deadline, calls: Arc::default() }
+    }
+
+    /// The same errand in another lane.
+    #[must_use]
+    pub fn in_lane(&self, lane: Lane) -> Self {
+        Self { lane, ..self.clone() }
+    }
+
+    /// Whether there is time left.
+    pub fn has_time(&self) -> bool {
+        self.has_time_for(Duration::ZERO)
+    }
+
+    /// Whether so much time is left.
+    pub fn has_time_for(&self, wait: Duration) -> bool {
+        self.deadline.is_none_or(|deadline| Instant::now() + wait < deadline)
+    }
+
+    /// What comes of it, if that is there in time.
+    pub async fn in_time<F: Future>(&self, what: F) -> Result<F::Output, Elapsed> {
+        match self.deadline {
+            Some(deadline) => timeout_at(deadline, what).await,
+            None => Ok(what.await),
+        }
+    }
+
+    /// The calls that were sent for it so far, each try counted.
+    pub fn calls(&self) -> u32 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a call is sent.
+    pub(super) fn note_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
