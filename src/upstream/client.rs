@@ -151,24 +151,13 @@ impl Client {
 
     async fn send_with_credential(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
         let none = |trouble: Trouble| trouble.to_error(call.route.template);
-        let may_go = |bearer: &Bearer| {
-            if !errand.has_time() {
-                return Err(Error { reached: false, ..Error::new(call.route.template, Fault::Timeout) });
-            }
-            match bearer.was_granted(call.route.scope) && !bearer.was_refused(call.route.refused_with()) {
-                true => Ok(()),
-                false => {
-                    Err(Error { reached: false, ..Error::new(call.route.template, Fault::Scope(call.route.scope)) })
-                }
-            }
-        };
         let bearer = account.credential.bearer().await.map_err(none)?;
-        may_go(&bearer)?;
+        may_go(&bearer, errand, call)?;
         match self.send_with(&bearer, errand, account, call).await {
             Err(error) if error.fault == Fault::Credential => {
                 match account.credential.instead_of(&bearer).await.map_err(none)? {
                     Some(other) => {
-                        may_go(&other)?;
+                        may_go(&other, errand, call)?;
                         self.send_with(&other, errand, account, call).await
                     }
                     None => Err(error),
@@ -176,6 +165,15 @@ impl Client {
             }
             sent => sent,
         }
+    }
+
+    /// Sends a call that may well be refused: with the bearer of the moment and no other, and a refusal tells nothing of other
+    /// calls.
+    pub async fn send_once(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+        let none = |trouble: Trouble| Error { reached: false, ..trouble.to_error(call.route.template) };
+        let bearer = account.credential.bearer().await.map_err(none)?;
+        may_go(&bearer, errand, call)?;
+        self.send_with(&bearer, errand, account, call).await
     }
 
     /// Sends the call once.
@@ -306,6 +304,18 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         Ok(url)
+    }
+}
+
+/// Whether there is time for the call, and the bearer may be sent with it as far as is known.
+fn may_go(bearer: &Bearer, errand: &Errand, call: &Call) -> Result<(), Error> {
+    let Route { template, scope, .. } = call.route;
+    if !errand.has_time() {
+        return Err(Error { reached: false, ..Error::new(template, Fault::Timeout) });
+    }
+    match bearer.was_granted(scope) && !bearer.was_refused(call.route.refused_with()) {
+        true => Ok(()),
+        false => Err(Error { reached: false, ..Error::new(template, Fault::Scope(scope)) }),
     }
 }
 

@@ -24,13 +24,6 @@ fn send(request: RequestBuilder) -> JoinHandle<Response> {
     tokio::spawn(async { request.send().await.expect("an answer") })
 }
 
-/// Waits until the gateway tells this number.
-async fn until(stage: &Stage, series: &str, wanted: u64) {
-    while stage.metric(series).await != wanted {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// The answer has to be a refusal that tells when to come again.
 async fn refused(answer: Response) {
     assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"1".parse().unwrap()));

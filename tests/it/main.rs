@@ -25,6 +25,7 @@ mod schema;
 mod stale;
 mod support;
 mod tenancy;
+mod together;
 mod untold;
 mod vendor;
 mod writes;
