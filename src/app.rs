@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::time::Instant;
 
 pub use admission::{Admission, LONGEST_WAIT};
 
@@ -19,7 +20,7 @@ use crate::graph::DataLoader;
 use crate::metrics::{Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
-use crate::upstream::{Account, Client, Policy, Ttls, Upstream, wire};
+use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Ttls, Upstream, wire};
 
 /// The gateway.
 pub struct App {
@@ -49,15 +50,15 @@ impl App {
         )
         .context("the HTTP client could not be made")?;
         let credentials = credentials::open(config, &client, &clock)?;
+        let allowance = Allowance { concurrency: config.upstream_concurrency, retry_budget: config.retry_budget };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
-            let most = config.upstream_concurrency;
-            let account = Account::opened_by(id, name, location.timezone.clone(), credential, most);
+            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance);
             let same = config.locations.iter().filter(|other| other.credential.is_same_key(&location.credential));
             Arc::new(account.only(config.locations.len() == 1).opening_others(same.count() > 1))
         });
         let accounts: Vec<_> = accounts.collect();
-        let auth = Auth::new(config, &accounts, clock.clone())?;
+        let auth = Auth::new(config, &accounts, allowance, clock.clone())?;
         let ttls = Ttls {
             contact: config.ttl_contact,
             tasks: config.ttl_tasks,
@@ -65,10 +66,11 @@ impl App {
             appointments: config.ttl_appointments,
             pages: config.ttl_pages,
             stale_while_revalidate: config.stale_while_revalidate,
+            stale_if_error: config.stale_if_error,
         };
         let epochs = Arc::<Epochs>::default();
-        let retry = Policy { retries: config.upstream_retries, within: config.request_timeout };
-        let beyond = config.stale_while_revalidate;
+        let retry = Policy { retries: config.upstream_retries };
+        let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls);
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
@@ -104,9 +106,10 @@ impl App {
         self.loader.clone()
     }
 
-    /// The upstream with its cache.
-    pub fn upstream(&self) -> &Upstream {
-        &self.upstream
+    /// The upstream with its cache, for one who waits for as long as a request may take.
+    pub fn upstream(&self) -> Upstream {
+        let deadline = Instant::now() + self.request_timeout;
+        self.upstream.on(Errand::new(Payer::default(), Some(deadline)))
     }
 
     /// What runs operations.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::caller::{Caller, Scopes};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::upstream::{Account, Payer};
+use crate::upstream::{Account, Allowance, Payer};
 use jwt::Jwt;
 use keys::Keys;
 use passthrough::Passthrough;
@@ -51,16 +51,14 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// `accounts`: the locations that are served with the gateway's own credentials.
-    pub fn new(config: &Config, accounts: &[Arc<Account>], clock: Clock) -> anyhow::Result<Self> {
+    /// `accounts`: the locations that are served with the gateway's own credentials; `allowance`: for the calls of others.
+    pub fn new(config: &Config, accounts: &[Arc<Account>], allowance: Allowance, clock: Clock) -> anyhow::Result<Self> {
         let callers = Callers::new(accounts);
         Ok(match &config.auth {
             config::Auth::Open => Self::Open(callers.everywhere(Scopes::ALL)),
             config::Auth::Keys(path) => Self::Keys(Keys::open(path, callers, clock)?),
             config::Auth::Jwt(settings) => Self::Jwt(Jwt::open(settings, callers, clock)?.into()),
-            config::Auth::Passthrough(settings) => {
-                Self::Passthrough(Passthrough::new(settings, config.upstream_concurrency))
-            }
+            config::Auth::Passthrough(settings) => Self::Passthrough(Passthrough::new(settings, allowance)),
         })
     }
 

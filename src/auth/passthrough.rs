@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::{Caller, Refusal};
 use crate::caller::Scopes;
 use crate::config::Passthrough as Settings;
-use crate::upstream::Account;
+use crate::upstream::{Account, Allowance};
 
 /// Longest credential, in bytes.
 const LONGEST: usize = 8 << 10;
@@ -32,20 +32,20 @@ pub struct Passthrough {
     settings: Settings,
     /// By a digest of location and credential.
     callers: Cache<[u8; 32], Arc<Caller>>,
-    /// The calls that a location may have in flight, whoever asks.
-    permits: Cache<Box<str>, Arc<Semaphore>>,
-    concurrency: usize,
+    /// The places for the calls of a location, whoever asks.
+    places: Cache<Box<str>, Arc<Semaphore>>,
+    allowance: Allowance,
 }
 
 impl Passthrough {
-    /// `concurrency`: how many calls may be in flight at once for one location.
-    pub fn new(settings: &Settings, concurrency: usize) -> Self {
+    /// `allowance`: what is set for the calls of one location.
+    pub fn new(settings: &Settings, allowance: Allowance) -> Self {
         Self {
             settings: settings.clone(),
             callers: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
             // Never forgotten for idleness: callers who stay would go on with the one that they have.
-            permits: Cache::builder().max_capacity(MOST).build(),
-            concurrency,
+            places: Cache::builder().max_capacity(MOST).build(),
+            allowance,
         }
     }
 
@@ -73,9 +73,10 @@ impl Passthrough {
     }
 
     fn admit(&self, location: &str, bearer: &str) -> Arc<Caller> {
-        let permits = self.permits.get_with(location.into(), || Arc::new(Semaphore::new(self.concurrency)));
+        let most = self.allowance.concurrency;
+        let places = self.places.get_with(location.into(), || Arc::new(Semaphore::new(most)));
         let zone: TimeZone = self.settings.timezone.clone();
-        let account = Account::of_caller(location, zone, SecretString::from(bearer), permits);
+        let account = Account::of_caller(location, zone, SecretString::from(bearer), self.allowance, places);
         Arc::new(Caller { account: Arc::new(account), scopes: Scopes::ALL })
     }
 }
@@ -92,13 +93,13 @@ mod tests {
     #[test]
     fn callers_without_end_are_not_remembered_without_end() {
         let settings = Settings { location: None, timezone: TimeZone::UTC };
-        let passthrough = Passthrough::new(&settings, 1);
+        let passthrough = Passthrough::new(&settings, Allowance::default());
         for n in 0..MOST + 2_000 {
             let (bearer, location) = (format!("pit-{n}"), format!("L{n}"));
             assert!(passthrough.caller(Some(bearer.as_bytes()), Some(location.as_bytes())).is_ok());
         }
         passthrough.callers.run_pending_tasks();
-        passthrough.permits.run_pending_tasks();
-        assert!(passthrough.callers.entry_count() <= MOST && passthrough.permits.entry_count() <= MOST);
+        passthrough.places.run_pending_tasks();
+        assert!(passthrough.callers.entry_count() <= MOST && passthrough.places.entry_count() <= MOST);
     }
 }

@@ -82,7 +82,7 @@ pub async fn run(config: Config, contact: Option<String>, write: bool) -> anyhow
 
 async fn check(app: &App, account: &Arc<Account>, contact: Option<&str>, write: bool, clock: &Clock) -> Vec<Row> {
     let mut rows = vec![Row::holds("settings", "can be used")];
-    let list = probe::list(app.upstream(), account).await;
+    let list = probe::list(&app.upstream(), account).await;
     let failed = list.as_ref().err().map(what_failed);
     for what in ["upstream", "credential", "scope", "location"] {
         match &list {
@@ -197,7 +197,7 @@ async fn check_contact(app: &App, account: &Arc<Account>, id: Option<String>) ->
     let Some(id) = id else {
         return Row::holds(what, "the location has none");
     };
-    match probe::contact(app.upstream(), account, &id).await {
+    match probe::contact(&app.upstream(), account, &id).await {
         Ok(Seen::Contact(name)) => Row::holds(what, format!("{id} is {name}")),
         Ok(Seen::None) => Row::fails(what, format!("there is no contact {id}: is it of this location?")),
         Ok(Seen::NotAnId(why)) => Row::fails(what, format!("{id:?} {why}")),
@@ -226,6 +226,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::upstream::Allowance;
 
     #[test]
     fn clocks_may_differ_by_a_minute() {
@@ -245,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_scope_that_is_not_granted_fails_where_it_is_needed() {
-        let account = Account::new("L", None, jiff::tz::TimeZone::UTC, "t".into(), 1);
+        let account = Account::new("L", None, jiff::tz::TimeZone::UTC, "t".into(), Allowance::default());
         let mark = |may, needed| write_scope(Ok(may), &account, needed).mark;
         assert!(mark(true, true) == Mark::Holds && mark(true, false) == Mark::Holds);
         assert!(mark(false, false) == Mark::Told && mark(false, true) == Mark::Fails);

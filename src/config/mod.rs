@@ -49,6 +49,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_UPSTREAM_TIMEOUT", "10s", "most time for one upstream call"),
     setting("GATEWAY_UPSTREAM_CONCURRENCY", "200", "most upstream calls in flight for one location"),
     setting("GATEWAY_UPSTREAM_RETRIES", "3", "tries of a read after the first"),
+    setting(
+        "GATEWAY_RETRY_BUDGET",
+        "0.3",
+        "most tries after the first, as a share of the first ones of the last ten seconds; a few are always allowed",
+    ),
     setting("GATEWAY_LOCATION_ID", "", "the location that is read, if there is one; several: [[location]] in the file"),
     setting("GATEWAY_API_KEY", "", "its private integration token"),
     setting("GATEWAY_API_KEY_FILE", "", "a file that holds the token, instead of GATEWAY_API_KEY"),
@@ -101,6 +106,11 @@ pub const SETTINGS: &[Setting] = &[
         "0s",
         "how long after its time anything is still given out, while it is renewed behind; 0s: not at all",
     ),
+    setting(
+        "GATEWAY_STALE_IF_ERROR",
+        "5m",
+        "how long after its time anything is given out, and marked, when the upstream cannot be had; 0s: not at all",
+    ),
     setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
     setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
@@ -127,6 +137,7 @@ pub struct Config {
     pub upstream_timeout: Duration,
     pub upstream_concurrency: usize,
     pub upstream_retries: u32,
+    pub retry_budget: f64,
     pub locations: Vec<Location>,
     pub auth: Auth,
     pub state_dir: PathBuf,
@@ -141,6 +152,7 @@ pub struct Config {
     pub ttl_appointments: Duration,
     pub ttl_pages: Duration,
     pub stale_while_revalidate: Duration,
+    pub stale_if_error: Duration,
     pub log: String,
     pub log_format: Option<LogFormat>,
 }
@@ -175,6 +187,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
     let upstream_concurrency = from.number("GATEWAY_UPSTREAM_CONCURRENCY", 1..=10_000);
     let upstream_retries = from.number("GATEWAY_UPSTREAM_RETRIES", 0..=10);
+    let retry_budget = from.share("GATEWAY_RETRY_BUDGET", 10.0);
     let mode = auth::mode(from);
     let locations = match mode {
         Some(Mode::Passthrough) => Some(Vec::new()),
@@ -191,6 +204,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let ttl_appointments = from.time("GATEWAY_TTL_APPOINTMENTS");
     let ttl_pages = from.time("GATEWAY_TTL_PAGES");
     let stale_while_revalidate = from.time("GATEWAY_STALE_WHILE_REVALIDATE");
+    let stale_if_error = from.time("GATEWAY_STALE_IF_ERROR");
     // Deeper ones would need more stack to execute than a thread has.
     let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
@@ -205,6 +219,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         upstream_timeout: upstream_timeout?,
         upstream_concurrency: upstream_concurrency? as usize,
         upstream_retries: upstream_retries?,
+        retry_budget: retry_budget?,
         locations: locations?,
         auth: auth?,
         state_dir: state_dir?.into(),
@@ -219,6 +234,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         ttl_appointments: ttl_appointments?,
         ttl_pages: ttl_pages?,
         stale_while_revalidate: stale_while_revalidate?,
+        stale_if_error: stale_if_error?,
         log: log?,
         log_format,
     })

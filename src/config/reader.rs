@@ -201,6 +201,12 @@ impl Reader {
         self.read(name, &expected, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
+    /// A share of something, up to `most` times of it.
+    pub fn share(&mut self, name: &'static str, most: f64) -> Option<f64> {
+        let expected = format!("a number from 0 to {most}, as 0.3");
+        self.read(name, &expected, |text| text.parse().ok().filter(|share| (0.0..=most).contains(share)))
+    }
+
     pub fn url(&mut self, name: &'static str) -> Option<reqwest::Url> {
         let url = |text: &str| {
             let url = reqwest::Url::parse(text).ok()?;

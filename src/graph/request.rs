@@ -10,8 +10,9 @@ use super::dataloader::DataLoader;
 use super::error::{Code, Error};
 use super::scope::Scope;
 use super::trail::Trail;
+use crate::cache::Held;
 use crate::caller::Caller;
-use crate::upstream::{Account, Asked, Errand, Look, Payer, Pending, Question, Upstream, Write};
+use crate::upstream::{self, Account, Asked, Errand, Fault, Look, Payer, Pending, Question, Upstream, Write};
 
 /// One GraphQL request.
 #[derive(Clone)]
@@ -76,14 +77,25 @@ impl Request {
 
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.upstream.held(key)?;
+        let held = self.upstream.held(key).or_else(|| self.recall(key))?;
         self.trail.used(&held.origin);
         Some(held.value)
+    }
+
+    /// What was read for this request, unless it was forgotten since. So a request reads nothing twice, even if the cache keeps
+    /// it for a shorter time, or not at all.
+    fn recall<Q: Question>(&self, key: &Q) -> Option<Held<Q::Answer>> {
+        let held = self.trail.recall::<Q::Answer>(&key.key())?;
+        let enough = held.value.as_ref().is_none_or(|answer| key.is_satisfied_by(answer));
+        (enough && self.upstream.holds(&held.origin)).then_some(held)
     }
 
     /// Begins to load a value that will be asked for, if that takes a reading; it goes on while the share is held.
     pub async fn start<Q: Question>(&self, key: Q) -> Option<Pending> {
         if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.upstream.look(&key), Look::Nothing) {
+            return None;
+        }
+        if self.recall(&key).is_some() {
             return None;
         }
         match self.ask(key).await.ok()? {
@@ -101,18 +113,35 @@ impl Request {
         self.loader.load(key, self.upstream.errand().clone()).await.ok_or_else(lost)
     }
 
-    async fn wait<T: Send + Sync + 'static>(&self, pending: Pending) -> Result<Option<Arc<T>>, Error> {
-        match timeout_at(self.deadline, pending.landed()).await {
-            Ok(landed) => {
-                let held = landed?;
-                self.trail.used(&held.origin);
-                Ok(held.value)
-            }
-            Err(_) => {
-                self.trail.note_out_of_time();
-                Err(Error::out_of_time())
-            }
+    /// Waits for a reading, as long as there is time.
+    async fn wait<Q: Question>(&self, key: &Q, pending: Pending) -> Result<Held<Q::Answer>, Missed> {
+        let held =
+            timeout_at(self.deadline, pending.landed()).await.map_err(|_| Missed::Time)?.map_err(Missed::Failed)?;
+        self.trail.remember(key.key(), &held);
+        Ok(held)
+    }
+}
+
+/// Why a reading brought nothing.
+enum Missed {
+    /// The request's time was over first.
+    Time,
+    /// It failed.
+    Failed(upstream::Error),
+}
+
+impl Missed {
+    /// Whether nothing newer can be had than what was held.
+    fn is_for_now(&self) -> bool {
+        match self {
+            Self::Time => true,
+            Self::Failed(error) => error.is_transient(),
         }
+    }
+
+    /// Whether a reading that somebody else began was not even sent, for lack of time that this request may have.
+    fn is_unsent(&self) -> bool {
+        matches!(self, Self::Failed(error) if !error.reached && matches!(error.fault, Fault::RateLimited(_) | Fault::Timeout))
     }
 }
 
@@ -146,39 +175,80 @@ impl Here<'_> {
         // Here too, for what is not below a field of `Query`: a write brings back what it changed, and that has fields.
         self.may(Scope::ContactsReadonly)?;
         if let Some(pending) = started {
-            return self.wait(pending).await;
+            let landed = self.wait(&key, pending).await;
+            return self.come_to(&key, landed);
         }
         let upstream = &self.upstream;
         match upstream.look(&key) {
-            Look::Fresh(held) => {
-                self.trail.held();
-                self.trail.used(&held.origin);
-                return Ok(held.value);
-            }
+            Look::Fresh(held) => return Ok(self.held_value(held)),
             Look::Stale(held) => {
                 if upstream.renew(&key) {
                     self.trail.started();
                 }
-                self.trail.held();
-                self.trail.used(&held.origin);
-                self.trail.used_stale(self.path.as_ref(), upstream.age(&held.origin));
-                return Ok(held.value);
+                return Ok(self.stale_value(held));
             }
             Look::Nothing => {}
         }
-        match self.ask(key).await? {
-            Asked::Known(held) => {
-                self.trail.held();
-                self.trail.used(&held.origin);
-                Ok(held.value)
+        if let Some(held) = self.recall(&key) {
+            return Ok(self.held_value(held));
+        }
+        let landed = match self.ask(key.clone()).await? {
+            Asked::Known(held) => return Ok(self.held_value(held)),
+            Asked::Started(pending) => {
+                self.trail.started();
+                self.wait(&key, pending).await
             }
             Asked::Shared(pending) => {
                 self.trail.shared();
-                self.wait(pending).await
+                match self.wait(&key, pending).await {
+                    Err(missed) if missed.is_unsent() && self.has_time() => self.ask_for_oneself(&key).await?,
+                    landed => landed,
+                }
             }
-            Asked::Started(pending) => {
-                self.trail.started();
-                self.wait(pending).await
+        };
+        self.come_to(&key, landed)
+    }
+
+    /// Asks once more, when somebody else's reading failed for reasons of theirs.
+    async fn ask_for_oneself<Q: Question>(&self, key: &Q) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
+        match self.ask(key.clone()).await? {
+            Asked::Known(held) => Ok(Ok(held)),
+            Asked::Shared(pending) | Asked::Started(pending) => Ok(self.wait(key, pending).await),
+        }
+    }
+
+    fn held_value<T>(&self, held: Held<T>) -> Option<Arc<T>> {
+        self.trail.held();
+        self.trail.used(&held.origin);
+        held.value
+    }
+
+    fn stale_value<T>(&self, held: Held<T>) -> Option<Arc<T>> {
+        self.trail.used_stale(self.path.as_ref(), self.upstream.age(&held.origin));
+        self.held_value(held)
+    }
+
+    /// What a reading brought; where it cannot be had for now, what was held last.
+    fn come_to<Q: Question>(
+        &self,
+        key: &Q,
+        landed: Result<Held<Q::Answer>, Missed>,
+    ) -> Result<Option<Arc<Q::Answer>>, Error> {
+        let missed = match landed {
+            Ok(held) => {
+                self.trail.used(&held.origin);
+                return Ok(held.value);
+            }
+            Err(missed) => missed,
+        };
+        if let Some(held) = self.upstream.last(key).filter(|_| missed.is_for_now()) {
+            return Ok(self.stale_value(held));
+        }
+        match missed {
+            Missed::Failed(error) => Err(error.into()),
+            Missed::Time => {
+                self.trail.note_out_of_time();
+                Err(Error::out_of_time())
             }
         }
     }

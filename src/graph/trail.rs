@@ -1,12 +1,15 @@
 //! Where the values of one answer came from: how many were held, what they were made from, and how long they are good.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment};
 
-use crate::cache::{Epoch, Origin, Slot};
+use ahash::RandomState;
+
+use crate::cache::{EntityKey, Epoch, Held, HeldAny, Origin, Slot, Value};
 
 /// A part of an answer whose time was over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +40,7 @@ pub struct Trail {
     untraced: AtomicBool,
     out_of_time: AtomicBool,
     sources: Mutex<Sources>,
+    read: Mutex<HashMap<EntityKey, HeldAny, RandomState>>,
 }
 
 impl Trail {
@@ -87,6 +91,22 @@ impl Trail {
         let mut sources = self.sources();
         sources.things.extend(origin.slots.iter().map(|slot| (*slot, origin.as_of)));
         sources.expires = Some(sources.expires.map_or(origin.expires, |first| first.min(origin.expires)));
+    }
+
+    /// Remembers what was read for the request.
+    pub(super) fn remember<T: Send + Sync + 'static>(&self, key: EntityKey, held: &Held<T>) {
+        let held = Held { value: held.value.clone().map(|value| value as Value), origin: held.origin.clone() };
+        self.read().insert(key, held);
+    }
+
+    /// What was read for the request.
+    pub(super) fn recall<T: Send + Sync + 'static>(&self, key: &EntityKey) -> Option<Held<T>> {
+        let held = self.read().get(key)?.clone();
+        held.downcast()
+    }
+
+    fn read(&self) -> MutexGuard<'_, HashMap<EntityKey, HeldAny, RandomState>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn used_stale(&self, path: Option<&QueryPathNode<'_>>, age: Duration) {

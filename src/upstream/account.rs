@@ -7,51 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use reqwest::header::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use super::credential::{Credential, Trouble};
+use super::governor::{Allowance, Governor, Limits, Standing};
 use crate::cache::View;
-
-/// What the upstream last said of its limits. Each part is absent until it was told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Calls allowed in one window.
-    pub max: Option<u32>,
-    /// Calls left in this window.
-    pub remaining: Option<u32>,
-    /// Length of the window.
-    pub window: Option<Duration>,
-    /// Calls allowed in a day.
-    pub daily_max: Option<u32>,
-    /// Calls left today.
-    pub daily_remaining: Option<u32>,
-    /// Time until the day's limit starts anew.
-    pub daily_reset: Option<Duration>,
-}
-
-impl Limits {
-    /// Takes over what these headers tell, and keeps the rest.
-    fn learn(&mut self, headers: &HeaderMap) {
-        let number = |name: &str| headers.get(name).and_then(whole_number);
-        let count = |name: &str| number(name).and_then(|n| u32::try_from(n).ok());
-        let time = |name: &str| number(name).map(Duration::from_millis);
-        let Self { max, remaining, window, daily_max, daily_remaining, daily_reset } = *self;
-        *self = Self {
-            max: count("x-ratelimit-max").or(max),
-            remaining: count("x-ratelimit-remaining").or(remaining),
-            window: time("x-ratelimit-interval-milliseconds").or(window),
-            daily_max: count("x-ratelimit-limit-daily").or(daily_max),
-            daily_remaining: count("x-ratelimit-daily-remaining").or(daily_remaining),
-            daily_reset: time("x-ratelimit-daily-reset").or(daily_reset),
-        };
-    }
-}
-
-fn whole_number(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.trim().parse().ok()
-}
 
 /// How long a refused credential is told of without being tried again.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
@@ -66,11 +27,10 @@ pub struct Account {
     pub timezone: TimeZone,
     /// Whose cached values these are.
     pub view: View,
-    /// At most so many calls are in flight.
-    pub(super) permits: Arc<Semaphore>,
+    /// Lets its calls go.
+    pub(super) governor: Arc<Governor>,
     /// What opens it.
     pub credential: Credential,
-    limits: Mutex<Limits>,
     refused: Mutex<Option<Instant>>,
     /// The scopes that the credential was found to lack, a bit for each. Whether it lacks them still is looked up where
     /// a bit is set, so that all others pay no more than a look at none.
@@ -90,18 +50,18 @@ impl Account {
         name: Option<&str>,
         timezone: TimeZone,
         token: SecretString,
-        concurrency: usize,
+        allowance: Allowance,
     ) -> Self {
-        Self::opened_by(location, name, timezone, token.into(), concurrency)
+        Self::opened_by(location, name, timezone, token.into(), allowance)
     }
 
-    /// `concurrency`: how many calls may be in flight at once.
+    /// `allowance`: what is set for its calls.
     pub fn opened_by(
         location: &str,
         name: Option<&str>,
         timezone: TimeZone,
         credential: Credential,
-        concurrency: usize,
+        allowance: Allowance,
     ) -> Self {
         Self {
             location: location.into(),
@@ -109,9 +69,8 @@ impl Account {
             timezone,
             // By name, not by token: a rotated key sees the same location with the same eyes.
             view: View::new(location, "configured"),
-            permits: Arc::new(Semaphore::new(concurrency)),
+            governor: Governor::new(allowance, None),
             credential,
-            limits: Mutex::default(),
             refused: Mutex::default(),
             lacking: AtomicU8::new(0),
             is_callers: false,
@@ -149,24 +108,32 @@ impl Account {
         self.is_only || *self.location == *location
     }
 
-    /// A location as a caller's own credential sees it. `permits`: shared by all who ask the location.
-    pub fn of_caller(location: &str, timezone: TimeZone, token: SecretString, permits: Arc<Semaphore>) -> Self {
+    /// A location as a caller's own credential sees it. `places`: for the calls of all who ask the location.
+    pub fn of_caller(
+        location: &str,
+        timezone: TimeZone,
+        token: SecretString,
+        allowance: Allowance,
+        places: Arc<Semaphore>,
+    ) -> Self {
         let view = View::new(location, &format!("of a caller: {}", token.expose_secret()));
-        Self { view, permits, is_callers: true, ..Self::new(location, None, timezone, token, 0) }
+        let governor = Governor::new(allowance, Some(places));
+        Self { view, governor, is_callers: true, ..Self::new(location, None, timezone, token, allowance) }
     }
 
     /// What the upstream last said of its limits.
     pub fn limits(&self) -> Limits {
-        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.governor.limits()
     }
 
-    /// How many calls may still be made in this window, as far as the upstream told its limit.
+    /// What is known of its calls.
+    pub fn standing(&self) -> Standing {
+        self.governor.standing()
+    }
+
+    /// How many calls may still be sent in this window, as far as the upstream told its limit.
     pub fn quota_left(&self) -> Option<u32> {
-        self.limits().remaining
-    }
-
-    pub(super) fn learn_limits(&self, headers: &HeaderMap) {
-        self.limits.lock().unwrap_or_else(PoisonError::into_inner).learn(headers);
+        self.standing().left
     }
 
     /// Whether the upstream refused the credential when it was last used, and that was not long ago: who is sent

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Request, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Request, StatusCode, Url};
 use serde_json::Value;
 
 use super::account::Account;
@@ -14,14 +14,12 @@ use super::connections::Connections;
 use super::credential::{Bearer, Endpoint, Trouble};
 use super::errand::Errand;
 use super::error::{Error, Fault, classify};
+use super::governor::{Limits, Permit};
 use super::id::Id;
 use crate::metrics::Metrics;
 
 /// Most bytes that are read of one answer.
 const MAX_BODY: usize = 16 << 20;
-
-/// The window when the upstream has never told its own (CONTRACT: 10 s observed).
-const USUAL_WINDOW: Duration = Duration::from_secs(10);
 
 const VERSION: HeaderName = HeaderName::from_static("version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -64,7 +62,7 @@ impl Route {
 }
 
 /// One call to make.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     route: Route,
     path: String,
@@ -137,8 +135,15 @@ impl Client {
     /// and is sent once more if there is another credential.
     ///
     /// It is sent while the errand has time or not at all: a credential that is renewed first takes its time.
-    pub async fn send(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let mut sent = self.send_with_credential(errand, account, call).await;
+    pub async fn send(
+        &self,
+        errand: &Errand,
+        account: &Account,
+        call: &Call,
+        permit: &mut Permit,
+    ) -> Result<Vec<u8>, Error> {
+        let mut sent = self.send_with_credential(errand, account, call, permit).await;
+        permit.end_as(&sent);
         match &mut sent {
             Ok(_) => account.note_refused(false),
             Err(Error { fault: Fault::Scope(scope), .. }) => account.note_lacking(scope),
@@ -149,16 +154,23 @@ impl Client {
         sent
     }
 
-    async fn send_with_credential(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+    async fn send_with_credential(
+        &self,
+        errand: &Errand,
+        account: &Account,
+        call: &Call,
+        permit: &mut Permit,
+    ) -> Result<Vec<u8>, Error> {
         let none = |trouble: Trouble| trouble.to_error(call.route.template);
         let bearer = account.credential.bearer().await.map_err(none)?;
         may_go(&bearer, errand, call)?;
-        match self.send_with(&bearer, errand, account, call).await {
+        match self.send_with(&bearer, errand, call, permit).await {
             Err(error) if error.fault == Fault::Credential => {
                 match account.credential.instead_of(&bearer).await.map_err(none)? {
                     Some(other) => {
                         may_go(&other, errand, call)?;
-                        self.send_with(&other, errand, account, call).await
+                        permit.send_again();
+                        self.send_with(&other, errand, call, permit).await
                     }
                     None => Err(error),
                 }
@@ -169,11 +181,19 @@ impl Client {
 
     /// Sends a call that may well be refused: with the bearer of the moment and no other, and a refusal tells nothing of other
     /// calls.
-    pub async fn send_once(&self, errand: &Errand, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
+    pub async fn send_once(
+        &self,
+        errand: &Errand,
+        account: &Account,
+        call: &Call,
+        permit: &mut Permit,
+    ) -> Result<Vec<u8>, Error> {
         let none = |trouble: Trouble| Error { reached: false, ..trouble.to_error(call.route.template) };
         let bearer = account.credential.bearer().await.map_err(none)?;
         may_go(&bearer, errand, call)?;
-        self.send_with(&bearer, errand, account, call).await
+        let sent = self.send_with(&bearer, errand, call, permit).await;
+        permit.end_as(&sent);
+        sent
     }
 
     /// Sends the call once.
@@ -181,8 +201,8 @@ impl Client {
         &self,
         bearer: &Bearer,
         errand: &Errand,
-        account: &Account,
         call: &Call,
+        permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
         errand.note_call();
         let route = call.route.template;
@@ -193,7 +213,7 @@ impl Client {
             request.headers_mut().insert(CONTENT_TYPE, JSON);
             *request.body_mut() = Some(body.to_string().into());
         }
-        let answer = self.ask(call.route, request, bearer, account).await;
+        let answer = self.ask(call.route, request, bearer, permit).await;
         if answer.as_ref().is_err_and(|error| matches!(error.fault, Fault::Scope(_))) {
             bearer.note_refused(call.route.refused_with());
         }
@@ -206,7 +226,7 @@ impl Client {
     /// upstream gives out, so there is no such task; it says nothing that a task could be changed to; and a body without
     /// `completed`, which is required, is refused. The upstream looks at the scope before any of that, as its kind of
     /// server does (guards before pipes), so a refusal for another reason means that the scope is there.
-    pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
+    pub async fn try_write(&self, errand: &Errand, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
         const ROUTE: Route = Route::write_contacts("PUT /contacts/{contactId}/tasks/{taskId}/completed");
         const NONE: &str = "contacts-gateway-check";
         let bearer = match account.credential.bearer().await {
@@ -219,8 +239,13 @@ impl Client {
         let mut request = Box::new(Request::new(Method::PUT, url));
         request.headers_mut().insert(CONTENT_TYPE, JSON);
         *request.body_mut() = Some("{}".into());
+        let mut permit = match account.governor.admit(errand).await {
+            Ok(permit) => permit,
+            Err(held) => return (Err(held.to_error(ROUTE.template, None)), None),
+        };
         let mut date = None;
-        let answered = self.ask_and_look(ROUTE, request, &bearer, account, |headers| date = told_time(headers)).await;
+        let answered =
+            self.ask_and_look(ROUTE, request, &bearer, &mut permit, |headers| date = told_time(headers)).await;
         let may = match answered {
             Ok(_) => Ok(true),
             Err(error) => match error.fault {
@@ -238,9 +263,9 @@ impl Client {
         route: Route,
         request: Box<Request>,
         bearer: &Bearer,
-        account: &Account,
+        permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
-        let answer = self.ask_and_look(route, request, bearer, account, |_| ()).await;
+        let answer = self.ask_and_look(route, request, bearer, permit, |_| ()).await;
         let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
         self.metrics.called(route.template, outcome);
         answer
@@ -251,7 +276,7 @@ impl Client {
         Route { template: route, version, scope }: Route,
         mut request: Box<Request>,
         bearer: &Bearer,
-        account: &Account,
+        permit: &mut Permit,
         look: impl FnOnce(&HeaderMap),
     ) -> Result<Vec<u8>, Error> {
         let headers = request.headers_mut();
@@ -262,9 +287,11 @@ impl Client {
         // Until the answer is read.
         let connection = self.connections.take();
         let mut answer = connection.client().execute(*request).await.map_err(|e| broken(route, &e))?;
-        account.learn_limits(answer.headers());
+        let (told, status) = (Limits::told(answer.headers()), answer.status());
+        let retry_after = retry_after(answer.headers());
+        let shut = (status == StatusCode::TOO_MANY_REQUESTS).then_some(retry_after);
+        permit.answered(&told, shut);
         look(answer.headers());
-        let status = answer.status();
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(1 << 20) as usize);
         while let Some(chunk) = answer.chunk().await.map_err(|e| broken(route, &e))? {
             if body.len() + chunk.len() > MAX_BODY {
@@ -280,8 +307,8 @@ impl Client {
             bearer.accept();
             return Ok(body);
         }
-        let window = account.limits().window.unwrap_or(USUAL_WINDOW);
-        let mut error = classify(route, scope, status.as_u16(), &body, window);
+        let mut error = classify(route, scope, status.as_u16(), &body, told.wait(retry_after));
+        error.retry_after = retry_after;
         if matches!(
             error.fault,
             Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) | Fault::Scope(_) | Fault::Location
@@ -317,6 +344,11 @@ fn may_go(bearer: &Bearer, errand: &Errand, call: &Call) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error { reached: false, ..Error::new(template, Fault::Scope(scope)) }),
     }
+}
+
+/// After how long the upstream wants to be asked again, if it says so in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The `Date` of an answer.

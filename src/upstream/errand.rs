@@ -51,6 +51,12 @@ impl Errand {
         Self { lane, ..self.clone() }
     }
 
+    /// The same errand, for which it is never too late.
+    #[must_use]
+    pub fn without_end(&self) -> Self {
+        Self { deadline: None, ..self.clone() }
+    }
+
     /// Whether there is time left.
     pub fn has_time(&self) -> bool {
         self.has_time_for(Duration::ZERO)

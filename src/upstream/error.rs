@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::governor::Governor;
+
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -65,6 +67,8 @@ pub struct Error {
     pub status: Option<u16>,
     /// The upstream's own name for the call.
     pub trace_id: Option<String>,
+    /// After how long the upstream wants to be asked again, if it says so, or the gateway knows that it asks no earlier.
+    pub retry_after: Option<Duration>,
     /// Whether the call may have reached the upstream.
     pub reached: bool,
     /// Whether it was to change something.
@@ -76,7 +80,16 @@ pub struct Error {
 impl Error {
     /// A failure without an answer.
     pub fn new(route: &'static str, fault: Fault) -> Self {
-        Self { fault, route, status: None, trace_id: None, reached: true, is_write: false, existing: None }
+        Self {
+            fault,
+            route,
+            status: None,
+            trace_id: None,
+            retry_after: None,
+            reached: true,
+            is_write: false,
+            existing: None,
+        }
     }
 
     /// A 2xx whose body cannot be used.
@@ -117,6 +130,16 @@ impl Error {
         matches!(self.status, Some(400 | 401 | 403 | 409 | 422 | 429))
             && !self.is_unclear()
             && self.fault != Fault::NotFound
+    }
+
+    /// Whether there is leave to send the call again. What waits for a window is no more load on the upstream.
+    pub(super) fn may_go_again(&self, governor: &Governor) -> bool {
+        matches!(self.fault, Fault::RateLimited(_)) || governor.may_retry()
+    }
+
+    /// Whether the upstream answered as a server that is well, whatever it said.
+    pub fn is_of_one_that_is_well(&self) -> bool {
+        self.status.is_some() && !matches!(self.fault, Fault::Timeout | Fault::Unavailable)
     }
 
     /// Whether the same read may well succeed if it is sent again.

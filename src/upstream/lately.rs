@@ -115,6 +115,7 @@ mod tests {
 
     use super::*;
     use crate::cache::{Epochs, Kind, View};
+    use crate::upstream::Allowance;
 
     #[test]
     fn what_may_still_be_changed_is_in_doubt_for_a_while() {
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_change_is_remembered_for_its_contact_and_its_location_and_then_forgotten() {
-        let account = |location| Account::new(location, None, TimeZone::UTC, "t".into(), 1);
+        let account = |location| Account::new(location, None, TimeZone::UTC, "t".into(), Allowance::default());
         let (a, b) = (account("A"), account("B"));
         let clock = Clock::default();
         let lately = Lately::new(clock.clone());

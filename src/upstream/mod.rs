@@ -6,9 +6,11 @@ mod connections;
 pub mod credential;
 mod errand;
 mod error;
+mod governor;
 mod id;
 mod lately;
 mod retry;
+mod session;
 mod together;
 pub mod wire;
 mod write;
@@ -21,25 +23,25 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
 
-pub use account::{Account, Limits};
+pub use account::Account;
 pub use client::{Call, Client, Route};
 pub use credential::{Credential, Trouble};
 pub use errand::{Errand, Lane, Payer};
 pub use error::{Error, Fault};
+pub use governor::{Allowance, Limits, Standing};
 pub use id::{Id, NoId};
 pub use lately::Behind;
 pub use retry::Policy;
+pub use session::Session;
 pub use together::{Several, Together};
 pub use write::{Shelf, Write};
 
+use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
-use crate::cache::{
-    EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag, Value,
-};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag, Value};
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -62,6 +64,8 @@ pub struct Ttls {
     pub pages: Duration,
     /// How long after its time anything may still be given out, while it is renewed.
     pub stale_while_revalidate: Duration,
+    /// How long after its time anything may still be given out, when nothing newer can be had.
+    pub stale_if_error: Duration,
 }
 
 /// A typed key: something that can be asked upstream, and how.
@@ -212,6 +216,20 @@ impl Upstream {
         }
     }
 
+    /// The answer that was held last, if it may be given out where nothing newer can be had.
+    pub fn last<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
+        let Parts { cache, ttls, .. } = &*self.parts;
+        let held = cache.get::<Q::Answer>(&question.key())?;
+        let answer = held.value.as_deref()?;
+        let in_time = held.origin.expires + ttls.stale_if_error > cache.clock().now();
+        (in_time && question.is_satisfied_by(answer)).then_some(held)
+    }
+
+    /// Whether nothing that the value was made from was forgotten since it was read.
+    pub fn holds(&self, origin: &Origin) -> bool {
+        self.parts.cache.holds(origin)
+    }
+
     /// The answer, if the cache has it and its time is not over.
     pub fn held<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
         match self.look(question) {
@@ -294,107 +312,20 @@ impl Upstream {
 
     /// Whether the location's credential may write, without writing, and the upstream's time.
     pub async fn try_write(&self, account: &Account) -> (Result<bool, Error>, Option<Timestamp>) {
-        self.parts.client.try_write(account).await
+        self.parts.client.try_write(&self.errand, account).await
+    }
+
+    /// Sends a call for nothing but to see whether the upstream is there again.
+    fn try_aside(&self, account: Arc<Account>, call: Call, mut permit: Permit) {
+        let this = self.on(self.errand.without_end());
+        tokio::spawn(async move {
+            // What comes of it is noted by the permit.
+            let _ = this.parts.client.send(&this.errand, &account, &call, &mut permit).await;
+        });
     }
 
     /// Readings under way.
     pub fn in_flight(&self) -> usize {
         self.parts.flights.count()
-    }
-}
-
-/// What one reading may use.
-pub struct Session {
-    upstream: Upstream,
-    account: Arc<Account>,
-    as_of: Epoch,
-    /// Set when the answer will soon be another.
-    passing: Arc<AtomicBool>,
-}
-
-impl Session {
-    /// The location that is read.
-    pub fn account(&self) -> &Account {
-        &self.account
-    }
-
-    /// Whether lists may not show a late change of their location yet; then what is read of one is not kept for long.
-    pub fn reads_behind(&self) -> bool {
-        let behind = self.upstream.parts.lately.are_lists_behind(&self.account);
-        if behind {
-            self.passing.store(true, Ordering::Relaxed);
-        }
-        behind
-    }
-
-    /// Whether a list's row of this contact may be older than what was changed of it through the gateway, or than what may still
-    /// be.
-    pub fn is_row_behind(&self, id: &str) -> bool {
-        let Parts { lately, cache, .. } = &*self.upstream.parts;
-        let slot = || cache.epochs().slot(self.account.view.tag(Kind::Contact, id));
-        lately.is_row_behind(&self.account, id) || lately.is_itself_in_doubt(slot())
-    }
-
-    /// The body of the answer, after retries. `None`: the upstream says that there is no such record.
-    pub async fn get(&self, call: Call) -> Result<Option<Vec<u8>>, Error> {
-        match self.try_until_it_works(&call).await {
-            Ok(body) => Ok(Some(body)),
-            // A list cannot be missing; whoever says so of one is not the Contacts API.
-            Err(error) if error.fault == Fault::NotFound && call.names_a_record() => Ok(None),
-            Err(error) if error.fault == Fault::NotFound => {
-                let why = "the upstream has no such list".into();
-                Err(Error { fault: Fault::Gateway(why), ..error })
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn try_until_it_works(&self, call: &Call) -> Result<Vec<u8>, Error> {
-        let Parts { client, retry, .. } = &*self.upstream.parts;
-        let began = Instant::now();
-        let mut tried = 0;
-        loop {
-            let error = {
-                let _permit = self
-                    .account
-                    .permits
-                    .acquire()
-                    .await
-                    .map_err(|_| Error::new(call.route(), Fault::Gateway("the location is closed".into())))?;
-                match client.send(&self.upstream.errand, &self.account, call).await {
-                    Ok(body) => return Ok(body),
-                    Err(error) => error,
-                }
-            };
-            tried += 1;
-            match retry.wait(tried, began.elapsed(), &error, fastrand::f64()) {
-                Some(wait) => {
-                    tracing::debug!(%error, tried, wait_ms = wait.as_millis() as u64, "trying again");
-                    sleep(wait).await;
-                }
-                None if error.fault == Fault::NotFound => return Err(error),
-                None => {
-                    tracing::warn!(%error, tried, location = &*self.account.location, "upstream call failed");
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Keeps another thing that this reading carried, if what is held of it does not tell more.
-    pub fn prime<Q: Question>(&self, question: &Q, answer: Arc<Q::Answer>, bytes: usize) {
-        let Parts { cache, ttls, .. } = &*self.upstream.parts;
-        let key = question.key();
-        match cache.fresh::<Q::Answer>(&key).map(|held| held.value) {
-            // The lists' index lags behind: a row of what was just found missing is older than that.
-            Some(None) => return,
-            Some(Some(held)) if question.is_satisfied_by(&held) => return,
-            _ => {}
-        }
-        let slots = self.upstream.slots(question, Some(&answer));
-        let ttl = question.ttl(ttls);
-        let ttl = if self.upstream.parts.lately.is_in_doubt(&slots) { ttl.min(PASSING_TTL) } else { ttl };
-        let origin = cache.origin(slots, self.as_of, ttl);
-        cache.insert(key, Held { value: Some(answer), origin }, bytes);
     }
 }

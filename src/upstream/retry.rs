@@ -7,27 +7,24 @@ use super::error::{Error, Fault};
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How often, and within what time.
+/// How often.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// Tries after the first.
     pub retries: u32,
-    /// No try begins later than so long after the first.
-    pub within: Duration,
 }
 
 impl Policy {
     /// How long to wait before try number `tried + 1`, or `None` to give up. `chance` is from 0 to 1.
-    pub fn wait(&self, tried: u32, spent: Duration, error: &Error, chance: f64) -> Option<Duration> {
+    pub fn wait(&self, tried: u32, error: &Error, chance: f64) -> Option<Duration> {
         if tried > self.retries || !error.is_transient() {
             return None;
         }
-        let wait = match error.fault {
-            // A window has to pass; a little chance keeps those who wait from coming back as one.
-            Fault::RateLimited(window) => window + FIRST.mul_f64(chance),
-            _ => backoff(tried).mul_f64(chance),
-        };
-        (spent + wait < self.within).then_some(wait)
+        Some(match error.fault {
+            // The governor lets nothing go before the window is over.
+            Fault::RateLimited(_) => Duration::ZERO,
+            _ => backoff(tried).mul_f64(chance).max(error.retry_after.unwrap_or_default()),
+        })
     }
 }
 
@@ -39,7 +36,7 @@ fn backoff(tried: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const POLICY: Policy = Policy { retries: 3, within: Duration::from_secs(30) };
+    const POLICY: Policy = Policy { retries: 3 };
 
     fn error(fault: Fault) -> Error {
         Error::new("GET /x", fault)
@@ -47,8 +44,8 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_its_bound_and_the_tries_end() {
-        let patient = Policy { retries: 9, ..POLICY };
-        let wait = |tried| patient.wait(tried, Duration::ZERO, &error(Fault::Unavailable), 1.0);
+        let patient = Policy { retries: 9 };
+        let wait = |tried| patient.wait(tried, &error(Fault::Unavailable), 1.0);
         let waits: Vec<_> = (1..=7).filter_map(wait).map(|d| d.as_millis()).collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 2000, 2000]);
         assert_eq!(wait(10), None);
@@ -56,7 +53,7 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let wait = |fault| POLICY.wait(1, Duration::ZERO, &error(fault), 0.5);
+        let wait = |fault| POLICY.wait(1, &error(fault), 0.5);
         assert!(wait(Fault::Timeout).is_some());
         assert!(wait(Fault::Unavailable).is_some());
         assert!(wait(Fault::NotFound).is_none());
@@ -65,10 +62,10 @@ mod tests {
     }
 
     #[test]
-    fn a_spent_window_is_waited_for_when_there_is_time() {
+    fn what_the_upstream_asks_for_is_waited_for() {
+        let asked = Error { retry_after: Some(Duration::from_secs(7)), ..error(Fault::Unavailable) };
+        assert_eq!(POLICY.wait(1, &asked, 1.0), Some(Duration::from_secs(7)));
         let limited = error(Fault::RateLimited(Duration::from_secs(10)));
-        let wait = |spent| POLICY.wait(1, Duration::from_secs(spent), &limited, 0.0);
-        assert_eq!(wait(0), Some(Duration::from_secs(10)));
-        assert_eq!(wait(25), None);
+        assert_eq!(POLICY.wait(1, &limited, 1.0), Some(Duration::ZERO), "the governor waits");
     }
 }

@@ -17,6 +17,7 @@ use super::account::Account;
 use super::client::{Call, Route};
 use super::errand::Errand;
 use super::error::{Error, Fault};
+use super::governor::{End, Held as HeldBack};
 use super::{Asked, Parts, Question, Session, Upstream};
 use crate::cache::{EntityKey, Kind, View};
 
@@ -269,13 +270,16 @@ impl Session {
     /// other calls.
     pub async fn try_once(&self, call: &Call) -> Result<Vec<u8>, Error> {
         let errand = &self.upstream.errand;
-        let late = |_| Error::new(call.route(), Fault::Timeout);
-        let closed = |_| Error::unsent(call.route(), "the location is closed");
-        let permit = errand.in_time(self.account.permits.acquire()).await.map_err(late)?;
-        let _permit = permit.map_err(closed)?;
+        let held = |held: HeldBack| held.to_error(call.route(), None);
+        let mut permit = self.account.governor.admit(errand).await.map_err(held)?;
+        if permit.tries() {
+            // Whether the upstream is there again is for a call that is known to work.
+            permit.end(End::Untold, false);
+            return Err(held(HeldBack::Down));
+        }
         let half = errand.deadline.map(|at| at.saturating_duration_since(tokio::time::Instant::now()) / 2);
         let within = half.map_or(PATIENCE, |half| half.min(PATIENCE));
-        let sent = self.upstream.parts.client.send_once(errand, &self.account, call);
+        let sent = self.upstream.parts.client.send_once(errand, &self.account, call, &mut permit);
         tokio::time::timeout(within, sent).await.map_err(|_| Error::new(call.route(), Fault::Timeout))?
     }
 }

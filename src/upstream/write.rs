@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
@@ -184,32 +184,32 @@ impl Upstream {
     /// Sends the call until it has reached the upstream and was not turned away at its door: from then on it may have
     /// taken effect, and is not sent again.
     async fn send(&self, account: &Account, call: &Call) -> Result<Vec<u8>, Error> {
-        let began = Instant::now();
-        let mut tried = 0;
-        loop {
-            let error = {
-                let Ok(Ok(_permit)) = self.errand.in_time(account.permits.acquire()).await else {
-                    return Err(Error { reached: false, ..Error::new(call.route(), Fault::Timeout) });
-                };
-                match self.parts.client.send(&self.errand, account, call).await {
-                    Ok(body) => return Ok(body),
-                    Err(error) => error,
-                }
+        let governor = &account.governor;
+        let mut last = None;
+        for tried in 1.. {
+            let mut permit = match governor.admit(&self.errand).await {
+                Ok(permit) => permit,
+                Err(held) => return Err(held.to_error(call.route(), last)),
             };
-            tried += 1;
-            match self.wait(tried, began, &error).filter(|wait| self.errand.has_time_for(*wait)) {
-                Some(wait) => sleep(wait).await,
+            let error = match self.parts.client.send(&self.errand, account, call, &mut permit).await {
+                Ok(body) => return Ok(body),
+                Err(error) => error,
+            };
+            drop(permit);
+            let untouched = !error.reached || matches!(error.fault, Fault::RateLimited(_));
+            let wait = self.parts.retry.wait(tried, &error, fastrand::f64()).filter(|_| untouched);
+            match wait.filter(|wait| self.errand.has_time_for(*wait) && error.may_go_again(governor)) {
+                Some(wait) => {
+                    sleep(wait).await;
+                    last = Some(error);
+                }
                 None => {
                     tracing::warn!(%error, tried, location = &*account.location, "a change failed");
                     return Err(error);
                 }
             }
         }
-    }
-
-    fn wait(&self, tried: u32, began: Instant, error: &Error) -> Option<Duration> {
-        let untouched = !error.reached || matches!(error.fault, Fault::RateLimited(_));
-        untouched.then(|| self.parts.retry.wait(tried, began.elapsed(), error, fastrand::f64())).flatten()
+        Err(Error::unsent(call.route(), "the tries never end"))
     }
 
     /// The answer to a question, from a reading that begins now or later than everything that was forgotten.

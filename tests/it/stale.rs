@@ -121,7 +121,8 @@ async fn that_something_does_not_exist_is_never_stale() {
 
 #[tokio::test]
 async fn a_renewal_that_fails_leaves_the_stale_answer_until_its_window_ends() {
-    let stage = Stage::set(&[("STALE_WHILE_REVALIDATE", "60s"), ("UPSTREAM_RETRIES", "0")]).await;
+    let settings = [("STALE_WHILE_REVALIDATE", "60s"), ("STALE_IF_ERROR", "0s"), ("UPSTREAM_RETRIES", "0")];
+    let stage = Stage::set(&settings).await;
     stage.named().await;
     stage.clock.advance(Duration::from_secs(61));
     stage.sandbox.fault(contacts_gateway::sandbox::Fault::on(CONTACT).status(503));

@@ -198,9 +198,10 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::upstream::Allowance;
 
     fn account() -> Account {
-        Account::new("L", None, TimeZone::UTC, "token".into(), 1)
+        Account::new("L", None, TimeZone::UTC, "token".into(), Allowance::default())
     }
 
     fn rows(json: &str) -> Vec<Contact> {

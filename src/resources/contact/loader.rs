@@ -241,6 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::upstream::Allowance;
 
     fn question() -> impl Strategy<Value = (String, PageOf)> {
         let words = proptest::option::of("[ -~]{0,12}");
@@ -251,7 +252,7 @@ mod tests {
             (any::<i64>(), "[ -~]{0,8}").prop_map(|(ms, id)| Some(Position::Pair(ms, id.into()))),
         ];
         ("[A-Z]{1,3}", words, business, after, 1..=PAGE_LIMIT).prop_map(|(location, words, business, after, limit)| {
-            let account = Account::new(&location, None, TimeZone::UTC, "t".into(), 1);
+            let account = Account::new(&location, None, TimeZone::UTC, "t".into(), Allowance::default());
             let list = List { business, search: words.map(Into::into) };
             let page = PageOf { account: Arc::new(account), list, after, limit };
             (location, page)

@@ -263,14 +263,14 @@ async fn what_holds_a_secret_can_be_printed() {
             contacts_gateway::app::App::new(&loaded.config.expect("settings"), Default::default()).expect("an app");
         let account = &app.accounts()[0];
         let ids = sandbox.contact_ids(&account.location);
-        let seen = probe::contact(app.upstream(), account, &ids[0]).await;
+        let seen = probe::contact(&app.upstream(), account, &ids[0]).await;
         assert!(seen.is_ok(), "{:?}", seen.err());
         for n in 0..quoting("").len() {
             let token = upstream.answered("at-").pop().unwrap_or_else(|| KEY.to_owned());
             let fault = quoting(&token).swap_remove(n);
             if fault.route == CONTACT {
                 sandbox.fault(fault);
-                let failed = probe::contact(app.upstream(), account, &ids[0]).await.err();
+                let failed = probe::contact(&app.upstream(), account, &ids[0]).await.err();
                 sandbox.clear_faults();
                 printed.push(format!("{failed:?} {}", failed.as_ref().map(ToString::to_string).unwrap_or_default()));
                 printed.push(format!("{:?}", failed.map(contacts_gateway::graph::Error::from)));

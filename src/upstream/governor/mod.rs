@@ -1,0 +1,280 @@
+//! Lets calls go upstream, for one credential at one location: as many as the upstream's limits allow and not more, no more at
+//! once than was set, none while the upstream is down. Where calls have to wait, changes go before readings, and inside a
+//! lane all who pay take turns.
+
+mod breaker;
+mod limits;
+mod line;
+mod permit;
+mod quota;
+mod recent;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::errand::{Errand, Lane};
+use super::error::{Error, Fault};
+pub use breaker::End;
+use breaker::{Breaker, PAUSE, Verdict};
+pub use limits::Limits;
+use line::Line;
+pub use permit::Permit;
+use quota::{Quota, Room};
+use recent::Recent;
+
+/// So many tries after the first may be made in ten seconds whatever the share: in quiet times a share of the calls is none.
+const RETRIES_IN_QUIET: u32 = 20;
+
+/// What is set for the calls of each location.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// How many may be in flight at once.
+    pub concurrency: usize,
+    /// How many tries after the first there may be for each first one.
+    pub retry_budget: f64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { concurrency: 200, retry_budget: 0.3 }
+    }
+}
+
+/// Why a call may not go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The limit is used up for so long, which is longer than the errand has time.
+    Limit(Duration),
+    /// The upstream is down.
+    Down,
+    /// There was no place in time.
+    Late,
+}
+
+impl Held {
+    /// It as the failure of a call, which may have failed in another way before.
+    pub fn to_error(self, route: &'static str, last: Option<Error>) -> Error {
+        let (fault, retry_after) = match self {
+            Self::Limit(wait) => (Fault::RateLimited(wait), None),
+            Self::Down | Self::Late if last.is_some() => {
+                return last.unwrap_or_else(|| Error::new(route, Fault::Timeout));
+            }
+            Self::Down => (Fault::Unavailable, Some(PAUSE)),
+            Self::Late => (Fault::Timeout, None),
+        };
+        Error { reached: false, retry_after, ..Error::new(route, fault) }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    quota: Quota,
+    breaker: Breaker,
+    recent: Recent,
+    lines: [Line; Lane::COUNT],
+    waiting: usize,
+    /// When so many wait, it is looked who of them has gone.
+    sweep_at: usize,
+    in_flight: usize,
+    /// When it is looked again whether somebody can go.
+    wakes: Option<Instant>,
+}
+
+/// What is known of a location's calls, for those who look after the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// How many calls may be sent in this window, as far as that was told.
+    pub left: Option<u32>,
+    /// Calls that wait, by lane: changes, readings.
+    pub waiting: [usize; 2],
+    /// Whether calls are kept back because the upstream is down.
+    pub is_down: bool,
+}
+
+/// Lets calls go.
+#[derive(Debug)]
+pub struct Governor {
+    state: Mutex<State>,
+    allowance: Allowance,
+    /// Places that other credentials of the location share.
+    shared: Option<Arc<Semaphore>>,
+}
+
+impl Governor {
+    /// `shared`: places that other credentials of the location share.
+    pub fn new(allowance: Allowance, shared: Option<Arc<Semaphore>>) -> Arc<Self> {
+        let state = State {
+            quota: Quota::default(),
+            breaker: Breaker::default(),
+            recent: Recent::new(Instant::now()),
+            lines: Default::default(),
+            waiting: 0,
+            sweep_at: 0,
+            in_flight: 0,
+            wakes: None,
+        };
+        Arc::new(Self { state: Mutex::new(state), allowance, shared })
+    }
+
+    /// Waits until a call may go; as long as its errand has time.
+    pub async fn admit(self: &Arc<Self>, errand: &Errand) -> Result<Permit, Held> {
+        let place = match self.enter(errand)? {
+            Entered::Now(permit) => Ok(permit),
+            // Those who wait are sent away when the upstream is found to be down.
+            Entered::Waits(place) => errand.in_time(place).await.map_err(|_| self.why_late())?.map_err(|_| Held::Down),
+        };
+        let mut permit = place?;
+        if let Some(shared) = &self.shared {
+            let place = errand.in_time(shared.clone().acquire_owned()).await;
+            permit.share(place.ok().and_then(Result::ok).ok_or(Held::Late)?);
+        }
+        Ok(permit)
+    }
+
+    fn enter(self: &Arc<Self>, errand: &Errand) -> Result<Entered, Held> {
+        let now = Instant::now();
+        let mut state = self.state();
+        match state.breaker.ask(now) {
+            Verdict::Go => {}
+            Verdict::Stop => return Err(Held::Down),
+            Verdict::Try => {
+                state.breaker.begin_try();
+                return Ok(Entered::Now(self.permit(&mut state, errand, true)));
+            }
+        }
+        let has_place = state.waiting == 0 && state.in_flight < self.allowance.concurrency;
+        if errand.lane == Lane::Renewals {
+            // Nobody waits for it, so it waits for nothing: the next who asks begins another one.
+            return match has_place && state.quota.has_spare(now) {
+                true => Ok(Entered::Now(self.permit(&mut state, errand, false))),
+                false => Err(Held::Late),
+            };
+        }
+        let room = state.quota.room(now);
+        if has_place && room == Room::Now {
+            return Ok(Entered::Now(self.permit(&mut state, errand, false)));
+        }
+        if let Some(wait) = state.wait(errand, room, now).filter(|wait| !errand.has_time_for(*wait)) {
+            return Err(Held::Limit(wait));
+        }
+        let (to, place) = oneshot::channel();
+        state.sweep();
+        state.lines[errand.lane as usize].push((errand.clone(), to));
+        state.waiting += 1;
+        // All before may have gone without a word.
+        self.let_go(&mut state);
+        Ok(Entered::Waits(place))
+    }
+
+    /// Why someone who waited until now did not get a place.
+    fn why_late(&self) -> Held {
+        let now = Instant::now();
+        match self.state().quota.room(now) {
+            Room::At(next) | Room::Tomorrow(next) => Held::Limit(next - now),
+            Room::Now | Room::AfterAnswer => Held::Late,
+        }
+    }
+
+    fn permit(self: &Arc<Self>, state: &mut State, errand: &Errand, tries: bool) -> Permit {
+        state.in_flight += 1;
+        state.recent.now(Instant::now()).sent += 1;
+        Permit::new(self.clone(), state.quota.send(), tries, errand.deadline)
+    }
+
+    /// Lets those go who can.
+    fn let_go(self: &Arc<Self>, state: &mut State) {
+        let now = Instant::now();
+        while state.waiting > 0 && state.in_flight < self.allowance.concurrency {
+            let room = state.quota.room(now);
+            if room != Room::Now {
+                return self.wake_at(state, room);
+            }
+            let Some((errand, to)) = state.lines.iter_mut().find_map(Line::pop) else { return };
+            state.waiting -= 1;
+            // Who has gone in the meantime needs no place.
+            if !to.is_closed()
+                && let Err(unused) = to.send(self.permit(state, &errand, false))
+            {
+                unused.undo(state);
+            }
+        }
+    }
+
+    fn wake_at(self: &Arc<Self>, state: &mut State, room: Room) {
+        let (Room::At(at) | Room::Tomorrow(at)) = room else { return };
+        if state.wakes.is_none_or(|wakes| at < wakes) {
+            state.wakes = Some(at);
+            let this = self.clone();
+            tokio::spawn(async move {
+                sleep_until(at).await;
+                let mut state = this.state();
+                state.wakes = None;
+                this.let_go(&mut state);
+            });
+        }
+    }
+
+    /// Whether a call may be tried again.
+    pub fn may_retry(&self) -> bool {
+        let now = Instant::now();
+        let mut state = self.state();
+        let sums = state.recent.sums(now);
+        let first = sums.sent.saturating_sub(sums.again);
+        let most = f64::from(first) * self.allowance.retry_budget;
+        let may = sums.again < (most as u32).saturating_add(RETRIES_IN_QUIET);
+        if may {
+            state.recent.now(now).again += 1;
+        }
+        may
+    }
+
+    /// What the upstream last said of its limits.
+    pub fn limits(&self) -> Limits {
+        self.state().quota.limits()
+    }
+
+    /// What is known of the location's calls.
+    pub fn standing(&self) -> Standing {
+        let state = self.state();
+        let waiting = [Lane::Writes, Lane::Reads].map(|lane| state.lines[lane as usize].len());
+        Standing { left: state.quota.left(Instant::now()), waiting, is_down: state.breaker.is_open() }
+    }
+
+    /// A panic elsewhere leaves counts that are off by one call at most.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Entered {
+    Now(Permit),
+    Waits(oneshot::Receiver<Permit>),
+}
+
+impl State {
+    /// Lets those out of the lines who have gone, when there are many in them.
+    fn sweep(&mut self) {
+        if self.waiting >= self.sweep_at {
+            self.lines.iter_mut().for_each(Line::sweep);
+            self.waiting = self.lines.iter().map(Line::len).sum();
+            self.sweep_at = (2 * self.waiting).max(1024);
+        }
+    }
+
+    /// How long a call has to wait for its window, at least. `None`: it waits for no window.
+    fn wait(&self, errand: &Errand, room: Room, now: Instant) -> Option<Duration> {
+        match room {
+            Room::Now | Room::AfterAnswer => None,
+            Room::Tomorrow(at) => Some(at - now),
+            Room::At(at) => {
+                let before: usize = self.lines[..errand.lane as usize].iter().map(Line::len).sum();
+                let ahead = before + self.lines[errand.lane as usize].ahead(errand.payer);
+                let windows = ahead as u32 / self.quota.limits().max.unwrap_or(u32::MAX).max(1);
+                Some(at - now + self.quota.window() * windows)
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The leave to send one call, which tells the governor what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::breaker::End;
+use super::limits::Limits;
+use super::quota::Sent;
+use super::{Governor, State};
+use crate::upstream::error::{Error, Fault};
+
+/// The leave to send one call. Its place is given back when this is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    /// `None`: it was not used, and gives nothing back.
+    governor: Option<Arc<Governor>>,
+    /// `None`: it was answered.
+    sent: Option<Sent>,
+    tries: bool,
+    deadline: Option<Instant>,
+    end: Option<End>,
+    shared: Option<OwnedSemaphorePermit>,
+}
+
+impl Permit {
+    /// `tries`: the call tries if the upstream is there again. `deadline`: until when its answer is of use.
+    pub(super) fn new(governor: Arc<Governor>, sent: Sent, tries: bool, deadline: Option<Instant>) -> Self {
+        Self { governor: Some(governor), sent: Some(sent), tries, deadline, end: None, shared: None }
+    }
+
+    /// Takes a place among those that other credentials of the location share.
+    pub(super) fn share(&mut self, place: OwnedSemaphorePermit) {
+        self.shared = Some(place);
+    }
+
+    /// Whether the call tries if the upstream is there again.
+    pub fn tries(&self) -> bool {
+        self.tries
+    }
+
+    /// Takes over what the head of the answer tells. `shut`: the call was refused for the limit, for so long if it says so.
+    pub fn answered(&mut self, told: &Limits, shut: Option<Option<Duration>>) {
+        if let (Some(sent), Some(governor)) = (self.sent.take(), &self.governor) {
+            let mut state = governor.state();
+            state.quota.answer(sent, told, shut, Instant::now());
+            governor.let_go(&mut state);
+        }
+    }
+
+    /// The call is sent once more, in the same place.
+    pub fn send_again(&mut self) {
+        if let Some(governor) = &self.governor {
+            self.sent = Some(governor.state().quota.send());
+        }
+    }
+
+    /// Notes how the call ended: with a body, or as it failed.
+    pub fn end_as<T>(&mut self, sent: &Result<T, Error>) {
+        match sent {
+            Ok(_) => self.end(End::Good, true),
+            Err(error) if error.is_of_one_that_is_well() => self.end(End::Good, true),
+            Err(Error { fault: Fault::Timeout | Fault::Unavailable, reached, .. }) => self.end(End::Bad, *reached),
+            Err(error) => self.end(End::Untold, error.reached),
+        }
+    }
+
+    /// Notes how the call ended. `reached`: it may have been counted upstream.
+    pub fn end(&mut self, end: End, reached: bool) {
+        self.end = Some(end);
+        if let (false, Some(sent), Some(governor)) = (reached, self.sent, &self.governor) {
+            self.sent = None;
+            governor.state().quota.lose(sent, false, Instant::now());
+        }
+    }
+
+    /// It is not used.
+    pub(super) fn undo(mut self, state: &mut State) {
+        state.in_flight -= 1;
+        if let Some(sent) = self.sent.take() {
+            state.quota.lose(sent, false, Instant::now());
+        }
+        self.governor = None;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let Some(governor) = self.governor.take() else { return };
+        let mut state = governor.state();
+        let state = &mut *state;
+        let now = Instant::now();
+        if let Some(sent) = self.sent.take() {
+            state.quota.lose(sent, true, now);
+        }
+        state.in_flight -= 1;
+        // Who gave up because the time was over has waited in vain.
+        let late = self.deadline.is_some_and(|deadline| deadline <= now);
+        let end = self.end.unwrap_or(if late { End::Bad } else { End::Untold });
+        state.breaker.note(end, self.tries, &mut state.recent, now);
+        if state.breaker.is_open() {
+            // Those who wait would wait for nothing.
+            state.lines = Default::default();
+            state.waiting = 0;
+        }
+        governor.let_go(state);
+    }
+}
