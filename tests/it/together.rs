@@ -111,7 +111,7 @@ fn failures(stage: &Stage) -> Vec<(Fault, bool)> {
         [400, 404, 422].map(|status| (fault().status(status).body(json!({ "message": "no" })), true)).into();
     rows.extend([Variant::Scope, Variant::WrongLocation, Variant::Forbidden].map(|why| (fault().refuse(why), true)));
     rows.extend([Variant::InvalidPrivateToken, Variant::TimedOut].map(|why| (fault().refuse(why), false)));
-    rows.extend([429, 500, 503].map(|status| (fault().status(status), false)));
+    rows.extend([500, 503].map(|status| (fault().status(status), false)));
     let strange = [
         fault().html(),
         fault().cut(Cut::Before),
@@ -182,6 +182,22 @@ async fn while_it_is_found_out_whether_there_is_a_search_others_wait_for_that() 
     };
     tokio::join!(look, others);
     assert_eq!(stage.searches(), (1, 20));
+}
+
+#[tokio::test]
+async fn what_is_found_out_is_known_though_who_asked_has_gone() {
+    let stage = Stage::new().await;
+    let ids = stage.ids();
+    stage.sandbox.fault(Fault::on(SEARCH).refuse(Variant::Scope));
+    let hold = stage.sandbox.hold(SEARCH);
+    let request = stage.post().json(&json!({ "query": TASKS_OF, "variables": { "ids": &ids[..10] } }));
+    let asked = tokio::spawn(request.send());
+    hold.arrived(1).await;
+    asked.abort();
+    until(&stage, "gateway_requests_in_progress", 0).await;
+    hold.release();
+    stage.tasks_of(&ids[10..20]).await;
+    assert_eq!(stage.searches(), (1, 10));
 }
 
 #[tokio::test]
