@@ -17,10 +17,10 @@ use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::DataLoader;
-use crate::metrics::{Levels, Metrics};
+use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
 use crate::upstream::credential::Pending;
-use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Ttls, Upstream, wire};
+use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
 /// The gateway.
 pub struct App {
@@ -50,10 +50,14 @@ impl App {
         )
         .context("the HTTP client could not be made")?;
         let credentials = credentials::open(config, &client, &clock)?;
-        let allowance = Allowance { concurrency: config.upstream_concurrency, retry_budget: config.retry_budget };
+        let allowance = Allowance {
+            concurrency: config.upstream_concurrency,
+            retry_budget: config.retry_budget,
+            clock: clock.clone(),
+        };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
-            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance);
+            let account = Account::opened_by(id, name, location.timezone.clone(), credential, allowance.clone());
             let same = config.locations.iter().filter(|other| other.credential.is_same_key(&location.credential));
             Arc::new(account.only(config.locations.len() == 1).opening_others(same.count() > 1))
         });
@@ -136,7 +140,13 @@ impl App {
     pub fn levels(&self) -> Levels {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
-        Levels { unreadable: wire::unreadable(), waiting: self.admission.waiting(), held }
+        let calls = self.accounts.iter().map(|account| {
+            let Standing { left, waiting: [writes, reads], is_down } = account.standing();
+            let waiting = [("writes", writes), ("reads", reads)];
+            Calls { location: account.location.to_string(), left, waiting, is_down }
+        });
+        let queued = self.admission.waiting();
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held }
     }
 
     /// Installations that were begun.

@@ -13,7 +13,8 @@ pub struct Clock {
 impl Clock {
     /// The instant that everything in the gateway agrees on.
     pub fn now(&self) -> Instant {
-        Instant::now() + Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
+        // The one of the runtime, which tests can stop.
+        tokio::time::Instant::now().into_std() + Duration::from_millis(self.ahead_ms.load(Ordering::Relaxed))
     }
 
     /// The time of day, for what was written with a date.

@@ -67,12 +67,37 @@ struct Guarded {
     guard: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Located {
+    location: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Queued {
+    location: String,
+    lane: &'static str,
+}
+
+/// How a location's calls stand. Only the locations of the settings are told of: there is a bound on how many they are.
+pub struct Calls {
+    /// The location's id.
+    pub location: String,
+    /// How many may be sent in this window, as far as that was told.
+    pub left: Option<u32>,
+    /// How many wait, by lane.
+    pub waiting: [(&'static str, usize); 2],
+    /// Whether they are kept back because the upstream is down.
+    pub is_down: bool,
+}
+
 /// What is looked up when it is asked for, instead of being counted as it happens.
 pub struct Levels {
+    /// The calls of each location.
+    pub calls: Vec<Calls>,
     /// Upstream values that could not be read so far, and were answered as null.
     pub unreadable: u64,
     /// GraphQL requests that wait for a place.
-    pub waiting: usize,
+    pub queued: usize,
     /// Bytes that each cache holds, as it weighs them.
     pub held: [(&'static str, u64); 3],
 }
@@ -84,12 +109,15 @@ pub struct Metrics {
     answers: Family<Answered, Counter>,
     refused: Family<Guarded, Counter>,
     in_progress: Gauge,
-    waiting: Gauge,
+    queued: Gauge,
     duration: Histogram,
     values: Family<Valued, Counter>,
     calls: Family<Called, Counter>,
     unreadable: Counter,
     held: Family<Cached, Gauge>,
+    left: Family<Located, Gauge>,
+    waiting: Family<Queued, Gauge>,
+    breaker: Family<Located, Gauge>,
 }
 
 impl Default for Metrics {
@@ -97,7 +125,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("gateway");
         let answers = Family::<Answered, Counter>::default();
         let refused = Family::<Guarded, Counter>::default();
-        let (in_progress, waiting) = (Gauge::<i64>::default(), Gauge::<i64>::default());
+        let (in_progress, queued) = (Gauge::<i64>::default(), Gauge::<i64>::default());
         let duration = Histogram::new(DURATIONS);
         let values = Family::<Valued, Counter>::default();
         let calls = Family::<Called, Counter>::default();
@@ -106,7 +134,7 @@ impl Default for Metrics {
         let help = "GraphQL requests that are not answered yet";
         registry.register("requests_in_progress", help, in_progress.clone());
         let help = "GraphQL requests that wait for a place to be executed in";
-        registry.register("requests_waiting", help, waiting.clone());
+        registry.register("requests_waiting", help, queued.clone());
         let help = "Time from a GraphQL request's head to its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
         registry.register("values", "Values that executions used, by where they came from", values.clone());
@@ -116,9 +144,35 @@ impl Default for Metrics {
         registry.register("unreadable_values", help, unreadable.clone());
         let held = Family::<Cached, Gauge>::default();
         registry.register_with_unit("cache", "Memory that a cache holds, as it weighs it", Unit::Bytes, held.clone());
+        let left = Family::<Located, Gauge>::default();
+        registry.register(
+            "quota_left",
+            "Calls that may be sent in this window, where the limit was told",
+            left.clone(),
+        );
+        let waiting = Family::<Queued, Gauge>::default();
+        registry.register("upstream_waiting", "Calls that wait for a place or a window, by lane", waiting.clone());
+        let breaker = Family::<Located, Gauge>::default();
+        let help = "1 while calls are kept back because the upstream answers none";
+        registry.register("breaker_open", help, breaker.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
-        Self { registry, kept, answers, refused, in_progress, waiting, duration, values, calls, unreadable, held }
+        Self {
+            registry,
+            kept,
+            answers,
+            refused,
+            in_progress,
+            queued,
+            duration,
+            values,
+            calls,
+            unreadable,
+            held,
+            left,
+            waiting,
+            breaker,
+        }
     }
 }
 
@@ -164,9 +218,20 @@ impl Metrics {
     /// Everything, as text. `None` would be a mistake of this module.
     pub fn text(&self, levels: &Levels) -> Option<String> {
         self.unreadable.inner().store(levels.unreadable, Ordering::Relaxed);
-        self.waiting.set(i64::try_from(levels.waiting).unwrap_or(i64::MAX));
+        self.queued.set(i64::try_from(levels.queued).unwrap_or(i64::MAX));
         for (cache, bytes) in levels.held {
             self.held.get_or_create(&Cached { cache }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        for Calls { location, left, waiting, is_down } in &levels.calls {
+            let located = Located { location: location.clone() };
+            self.breaker.get_or_create(&located).set((*is_down).into());
+            if let Some(left) = left {
+                self.left.get_or_create(&located).set((*left).into());
+            }
+            for (lane, count) in *waiting {
+                let queued = Queued { location: location.clone(), lane };
+                self.waiting.get_or_create(&queued).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
         let mut text = String::new();
         encode(&mut text, &self.registry).ok().map(|()| text)

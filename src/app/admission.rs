@@ -69,7 +69,7 @@ mod tests {
         Instant::now() + LONG
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn places_are_given_in_turn_and_nobody_waits_for_long() {
         let admission = Admission::new(2);
         let held = (admission.place(far()).await.unwrap(), admission.place(far()).await.unwrap());
@@ -93,7 +93,7 @@ mod tests {
         assert!(admission.place(far()).await.is_some());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_wait_ends_with_the_request_and_with_who_waits() {
         let admission = Admission::new(1);
         let held = admission.place(far()).await;

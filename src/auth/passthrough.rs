@@ -76,7 +76,7 @@ impl Passthrough {
         let most = self.allowance.concurrency;
         let places = self.places.get_with(location.into(), || Arc::new(Semaphore::new(most)));
         let zone: TimeZone = self.settings.timezone.clone();
-        let account = Account::of_caller(location, zone, SecretString::from(bearer), self.allowance, places);
+        let account = Account::of_caller(location, zone, SecretString::from(bearer), self.allowance.clone(), places);
         Arc::new(Caller { account: Arc::new(account), scopes: Scopes::ALL })
     }
 }

@@ -16,7 +16,8 @@ pub async fn live() -> Response {
     Json(json!({ "status": "live" })).into_response()
 }
 
-/// `GET /health/ready`: requests can be answered.
+/// `GET /health/ready`: requests can be answered; from what is held, for locations whose calls are kept back because the upstream is
+/// down: those are named.
 pub async fn ready(State(app): State<Arc<App>>) -> Response {
     let why = if app.is_draining() {
         "draining"
@@ -25,7 +26,13 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
         app.accounts().iter().for_each(|account| account.look_again());
         "the upstream accepts no credential"
     } else {
-        return Json(json!({ "status": "ready" })).into_response();
+        let down = app.accounts().iter().filter(|account| account.standing().is_down);
+        let down: Vec<&str> = down.map(|account| &*account.location).collect();
+        return match down.is_empty() {
+            true => Json(json!({ "status": "ready" })),
+            false => Json(json!({ "status": "ready", "upstreamDown": down })),
+        }
+        .into_response();
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "why": why }))).into_response()
 }

@@ -117,7 +117,7 @@ impl Account {
         places: Arc<Semaphore>,
     ) -> Self {
         let view = View::new(location, &format!("of a caller: {}", token.expose_secret()));
-        let governor = Governor::new(allowance, Some(places));
+        let governor = Governor::new(allowance.clone(), Some(places));
         Self { view, governor, is_callers: true, ..Self::new(location, None, timezone, token, allowance) }
     }
 

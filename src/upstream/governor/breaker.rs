@@ -1,9 +1,7 @@
 //! Keeps calls from an upstream that answers none: opens when most of the last calls failed, then lets single ones try,
 //! and closes with the first that is answered.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::recent::Recent;
 

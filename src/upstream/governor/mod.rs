@@ -10,13 +10,14 @@ mod quota;
 mod recent;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep;
 
 use super::errand::{Errand, Lane};
 use super::error::{Error, Fault};
+use crate::clock::Clock;
 pub use breaker::End;
 use breaker::{Breaker, PAUSE, Verdict};
 pub use limits::Limits;
@@ -29,17 +30,19 @@ use recent::Recent;
 const RETRIES_IN_QUIET: u32 = 20;
 
 /// What is set for the calls of each location.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Allowance {
     /// How many may be in flight at once.
     pub concurrency: usize,
     /// How many tries after the first there may be for each first one.
     pub retry_budget: f64,
+    /// The time that they go by.
+    pub clock: Clock,
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { concurrency: 200, retry_budget: 0.3 }
+        Self { concurrency: 200, retry_budget: 0.3, clock: Clock::default() }
     }
 }
 
@@ -109,7 +112,7 @@ impl Governor {
         let state = State {
             quota: Quota::default(),
             breaker: Breaker::default(),
-            recent: Recent::new(Instant::now()),
+            recent: Recent::new(allowance.clock.now()),
             lines: Default::default(),
             waiting: 0,
             sweep_at: 0,
@@ -135,7 +138,7 @@ impl Governor {
     }
 
     fn enter(self: &Arc<Self>, errand: &Errand) -> Result<Entered, Held> {
-        let now = Instant::now();
+        let now = self.now();
         let mut state = self.state();
         match state.breaker.ask(now) {
             Verdict::Go => {}
@@ -171,7 +174,7 @@ impl Governor {
 
     /// Why someone who waited until now did not get a place.
     fn why_late(&self) -> Held {
-        let now = Instant::now();
+        let now = self.now();
         match self.state().quota.room(now) {
             Room::At(next) | Room::Tomorrow(next) => Held::Limit(next - now),
             Room::Now | Room::AfterAnswer => Held::Late,
@@ -180,13 +183,13 @@ impl Governor {
 
     fn permit(self: &Arc<Self>, state: &mut State, errand: &Errand, tries: bool) -> Permit {
         state.in_flight += 1;
-        state.recent.now(Instant::now()).sent += 1;
+        state.recent.now(self.now()).sent += 1;
         Permit::new(self.clone(), state.quota.send(), tries, errand.deadline)
     }
 
     /// Lets those go who can.
     fn let_go(self: &Arc<Self>, state: &mut State) {
-        let now = Instant::now();
+        let now = self.now();
         while state.waiting > 0 && state.in_flight < self.allowance.concurrency {
             let room = state.quota.room(now);
             if room != Room::Now {
@@ -209,7 +212,7 @@ impl Governor {
             state.wakes = Some(at);
             let this = self.clone();
             tokio::spawn(async move {
-                sleep_until(at).await;
+                sleep(at.saturating_duration_since(this.now())).await;
                 let mut state = this.state();
                 state.wakes = None;
                 this.let_go(&mut state);
@@ -219,7 +222,7 @@ impl Governor {
 
     /// Whether a call may be tried again.
     pub fn may_retry(&self) -> bool {
-        let now = Instant::now();
+        let now = self.now();
         let mut state = self.state();
         let sums = state.recent.sums(now);
         let first = sums.sent.saturating_sub(sums.again);
@@ -240,7 +243,11 @@ impl Governor {
     pub fn standing(&self) -> Standing {
         let state = self.state();
         let waiting = [Lane::Writes, Lane::Reads].map(|lane| state.lines[lane as usize].len());
-        Standing { left: state.quota.left(Instant::now()), waiting, is_down: state.breaker.is_open() }
+        Standing { left: state.quota.left(self.now()), waiting, is_down: state.breaker.is_open() }
+    }
+
+    fn now(&self) -> Instant {
+        self.allowance.clock.now()
     }
 
     /// A panic elsewhere leaves counts that are off by one call at most.
@@ -278,3 +285,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ impl Permit {
     pub fn answered(&mut self, told: &Limits, shut: Option<Option<Duration>>) {
         if let (Some(sent), Some(governor)) = (self.sent.take(), &self.governor) {
             let mut state = governor.state();
-            state.quota.answer(sent, told, shut, Instant::now());
+            state.quota.answer(sent, told, shut, governor.now());
             governor.let_go(&mut state);
         }
     }
@@ -72,17 +72,16 @@ impl Permit {
         self.end = Some(end);
         if let (false, Some(sent), Some(governor)) = (reached, self.sent, &self.governor) {
             self.sent = None;
-            governor.state().quota.lose(sent, false, Instant::now());
+            governor.state().quota.lose(sent, false, governor.now());
         }
     }
 
     /// It is not used.
     pub(super) fn undo(mut self, state: &mut State) {
         state.in_flight -= 1;
-        if let Some(sent) = self.sent.take() {
-            state.quota.lose(sent, false, Instant::now());
+        if let (Some(sent), Some(governor)) = (self.sent.take(), self.governor.take()) {
+            state.quota.lose(sent, false, governor.now());
         }
-        self.governor = None;
     }
 }
 
@@ -91,13 +90,13 @@ impl Drop for Permit {
         let Some(governor) = self.governor.take() else { return };
         let mut state = governor.state();
         let state = &mut *state;
-        let now = Instant::now();
+        let now = governor.now();
         if let Some(sent) = self.sent.take() {
             state.quota.lose(sent, true, now);
         }
         state.in_flight -= 1;
         // Who gave up because the time was over has waited in vain.
-        let late = self.deadline.is_some_and(|deadline| deadline <= now);
+        let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
         let end = self.end.unwrap_or(if late { End::Bad } else { End::Untold });
         state.breaker.note(end, self.tries, &mut state.recent, now);
         if state.breaker.is_open() {

@@ -4,9 +4,7 @@
 //! The upstream tells what is left, never when its window began. So a window is taken to begin with the first call that is
 //! answered in it, at the latest moment that this can have been: then it may seem to end a little late, and never early.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::limits::Limits;
 

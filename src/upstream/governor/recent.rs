@@ -1,6 +1,6 @@
 //! What came of the calls of the last seconds, counted by second.
 
-use tokio::time::Instant;
+use std::time::Instant;
 
 /// So many seconds are looked back.
 const SECONDS: usize = 10;
