@@ -143,7 +143,8 @@ impl Knowledge {
     }
 }
 
-/// The questions to one account, of which those that nobody reads yet are read together.
+/// The questions of one request, of which those that nobody reads yet are read together. Not those of several: each pays for its own
+/// calls, and many who ask for one thing each are no list.
 struct Group<Q: Question> {
     share: Share<Q>,
     started: Vec<Q>,
@@ -174,16 +175,25 @@ impl<Q: Question> Group<Q> {
 }
 
 impl Upstream {
-    /// Asks for many things of one moment. The calls that read several of them are on the bill of the first.
+    /// Asks for many things of one moment.
     pub fn ask_all<Q: Question>(&self, wanted: Vec<(Q, Errand)>) -> Vec<Asked<Q::Answer>> {
         let one = |(question, errand): (Q, Errand)| self.on(errand).ask(&question);
         let Some(how) = Q::TOGETHER.filter(|how| wanted.len() >= how.least) else {
             return wanted.into_iter().map(one).collect();
         };
-        let mut groups = HashMap::<View, Group<Q>>::new();
+        let whose = |question: &Q, errand: &Errand| (question.account().view, errand.bill());
+        let mut counts = HashMap::<(View, usize), usize>::new();
+        for (question, errand) in &wanted {
+            *counts.entry(whose(question, errand)).or_default() += 1;
+        }
+        counts.retain(|_, count| *count >= how.least);
+        let mut groups = HashMap::<(View, usize), Group<Q>>::new();
         let ask = |(question, errand): (Q, Errand)| {
-            let account = question.account();
-            let group = groups.entry(account.view).or_insert_with(|| Group::new(self, how, account));
+            let key = whose(&question, &errand);
+            if !counts.contains_key(&key) {
+                return one((question, errand));
+            }
+            let group = groups.entry(key).or_insert_with(|| Group::new(self, how, question.account()));
             let asked = self.on(errand.clone()).ask_in(&question, Some(group.share.clone()));
             if let Asked::Started(_) = asked {
                 group.errand.get_or_insert(errand);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contacts_gateway::sandbox::{Cut, Fault, Options, Sandbox, Variant};
+use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
@@ -68,6 +69,9 @@ async fn few_contacts_are_not_searched_for() {
     // What is held does not make more of them.
     stage.tasks_of(&stage.ids()[..2 * LEAST - 2]).await;
     assert_eq!(stage.searches(), (0, LEAST - 1));
+    // Nor do many who ask for few.
+    join_all(stage.ids()[30..70].iter().map(|id| stage.tasks_of(std::slice::from_ref(id)))).await;
+    assert_eq!(stage.searches(), (0, 40));
     stage.tasks_of(&stage.ids()[20..20 + LEAST]).await;
     assert_eq!(stage.searches(), (1, 0));
 }
