@@ -1,5 +1,6 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
+mod admission;
 mod credentials;
 
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
+
+pub use admission::{Admission, LONGEST_WAIT};
 
 use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
@@ -41,6 +44,7 @@ pub struct App {
     operations: Operations,
     clock: Clock,
     metrics: Arc<Metrics>,
+    admission: Admission,
     request_timeout: Duration,
     body_limit: usize,
     pending: Pending,
@@ -89,6 +93,7 @@ impl App {
             pending: Pending::new(clock.clone()),
             clock,
             metrics,
+            admission: Admission::new(config.max_in_progress),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
@@ -131,6 +136,11 @@ impl App {
         &self.metrics
     }
 
+    /// Room for requests.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// What is not counted as it happens.
     pub fn levels(&self) -> Levels {
         let (documents, answers) = self.operations.bytes();
@@ -140,7 +150,8 @@ impl App {
             let waiting = [("writes", writes), ("reads", reads)];
             Calls { location: account.location.to_string(), left, waiting, is_down }
         });
-        Levels { calls: calls.collect(), unreadable: wire::unreadable(), held }
+        let queued = self.admission.waiting();
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held }
     }
 
     /// Installations that were begun.

@@ -96,6 +96,8 @@ pub struct Levels {
     pub calls: Vec<Calls>,
     /// Upstream values that could not be read so far, and were answered as null.
     pub unreadable: u64,
+    /// GraphQL requests that wait for a place.
+    pub queued: usize,
     /// Bytes that each cache holds, as it weighs them.
     pub held: [(&'static str, u64); 3],
 }
@@ -105,11 +107,12 @@ pub struct Metrics {
     registry: Registry,
     kept: Counter,
     answers: Family<Answered, Counter>,
+    refused: Family<Guarded, Counter>,
     in_progress: Gauge,
+    queued: Gauge,
     duration: Histogram,
     values: Family<Valued, Counter>,
     calls: Family<Called, Counter>,
-    refused: Family<Guarded, Counter>,
     unreadable: Counter,
     held: Family<Cached, Gauge>,
     left: Family<Located, Gauge>,
@@ -121,23 +124,21 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("gateway");
         let answers = Family::<Answered, Counter>::default();
-        let in_progress = Gauge::<i64>::default();
+        let refused = Family::<Guarded, Counter>::default();
+        let (in_progress, queued) = (Gauge::<i64>::default(), Gauge::<i64>::default());
         let duration = Histogram::new(DURATIONS);
         let values = Family::<Valued, Counter>::default();
         let calls = Family::<Called, Counter>::default();
         registry.register("answers", "GraphQL requests, by how they were answered", answers.clone());
+        registry.register("refused", "GraphQL requests that a bound kept out, by which", refused.clone());
         let help = "GraphQL requests that are not answered yet";
         registry.register("requests_in_progress", help, in_progress.clone());
+        let help = "GraphQL requests that wait for a place to be executed in";
+        registry.register("requests_waiting", help, queued.clone());
         let help = "Time from a GraphQL request's head to its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
         registry.register("values", "Values that executions used, by where they came from", values.clone());
         registry.register("upstream_calls", "Calls to the Contacts API, each try counted", calls.clone());
-        let refused = Family::<Guarded, Counter>::default();
-        registry.register(
-            "refused",
-            "GraphQL requests over a bound of the settings, by what is bounded",
-            refused.clone(),
-        );
         let unreadable = Counter::default();
         let help = "Upstream dates and enum values that could not be read, and were answered as null";
         registry.register("unreadable_values", help, unreadable.clone());
@@ -160,11 +161,12 @@ impl Default for Metrics {
             registry,
             kept,
             answers,
+            refused,
             in_progress,
+            queued,
             duration,
             values,
             calls,
-            refused,
             unreadable,
             held,
             left,
@@ -194,6 +196,11 @@ impl Metrics {
         self.duration.observe(took.as_secs_f64());
     }
 
+    /// Counts a GraphQL request that a bound kept out. `guard`: a word for what is bounded.
+    pub fn refused(&self, guard: &'static str) {
+        self.refused.get_or_create(&Guarded { guard }).inc();
+    }
+
     /// Counts the values that an execution used: held by the cache, read by somebody else, read for it.
     pub fn valued(&self, (held, shared, started): (u32, u32, u32)) {
         for (from, count) in [("cache", held), ("shared", shared), ("upstream", started)] {
@@ -208,14 +215,10 @@ impl Metrics {
         self.calls.get_or_create(&Called { route, outcome }).inc();
     }
 
-    /// Counts a request that is over a bound. `guard`: a word for what is bounded.
-    pub fn refused(&self, guard: &'static str) {
-        self.refused.get_or_create(&Guarded { guard }).inc();
-    }
-
     /// Everything, as text. `None` would be a mistake of this module.
     pub fn text(&self, levels: &Levels) -> Option<String> {
         self.unreadable.inner().store(levels.unreadable, Ordering::Relaxed);
+        self.queued.set(i64::try_from(levels.queued).unwrap_or(i64::MAX));
         for (cache, bytes) in levels.held {
             self.held.get_or_create(&Cached { cache }).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }

@@ -37,6 +37,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request"),
     setting("GATEWAY_BODY_LIMIT", "256KiB", "largest request body"),
     setting(
+        "GATEWAY_MAX_IN_PROGRESS",
+        "500",
+        "most GraphQL requests that are executed at one time; as many wait for half a second, and more get 503",
+    ),
+    setting(
         "GATEWAY_UPSTREAM_URL",
         "https://services.leadconnectorhq.com",
         "the Contacts API, without the paths of its routes",
@@ -133,6 +138,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub request_timeout: Duration,
     pub body_limit: usize,
+    pub max_in_progress: usize,
     pub upstream_url: reqwest::Url,
     pub upstream_timeout: Duration,
     pub upstream_concurrency: usize,
@@ -191,6 +197,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
     let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
     let body_limit = from.bytes("GATEWAY_BODY_LIMIT");
+    let max_in_progress = from.number("GATEWAY_MAX_IN_PROGRESS", 1..=100_000);
     let upstream_url = from.url("GATEWAY_UPSTREAM_URL");
     let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
     let upstream_concurrency = from.number("GATEWAY_UPSTREAM_CONCURRENCY", 1..=10_000);
@@ -224,6 +231,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         listen: listen?,
         request_timeout: request_timeout?,
         body_limit: usize::try_from(body_limit?).ok()?,
+        max_in_progress: max_in_progress? as usize,
         upstream_url: upstream_url?,
         upstream_timeout: upstream_timeout?,
         upstream_concurrency: upstream_concurrency? as usize,

@@ -8,8 +8,15 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use crate::upstream::{Asked, Errand, Question, Upstream};
+
+/// With fewer keys than this nobody was interrupted.
+const INTERRUPTED: usize = 32;
+
+/// Turns that a moment lasts at most: enough for a list of 500 contacts with everything.
+const MOST_TURNS: usize = 40;
 
 /// Loads keys of any type in batches. Clones share them.
 #[derive(Clone)]
@@ -29,14 +36,21 @@ struct Wanted<Q: Question> {
 struct Batch<Q: Question>(Vec<Wanted<Q>>);
 
 trait Gathered: Any + Send {
+    fn count(&self) -> usize;
     fn ask(self: Box<Self>, upstream: &Upstream);
 }
 
 impl<Q: Question> Gathered for Batch<Q> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
     fn ask(self: Box<Self>, upstream: &Upstream) {
-        for Wanted { key, errand, to } in self.0 {
+        let (wanted, to): (Vec<_>, Vec<_>) =
+            self.0.into_iter().map(|Wanted { key, errand, to }| ((key, errand), to)).unzip();
+        for (asked, to) in upstream.ask_all(wanted).into_iter().zip(to) {
             // Who asked may have gone.
-            let _ = to.send(upstream.on(errand).ask(&key));
+            let _ = to.send(asked);
         }
     }
 }
@@ -61,11 +75,26 @@ impl DataLoader {
             // quicker, there are two batches.
             let this = self.clone();
             tokio::spawn(async move {
+                this.wait_for_all().await;
                 let batches = std::mem::take(&mut *this.gathered());
                 batches.into_iter().for_each(|batch| batch.ask(&this.upstream));
             });
         }
         asked.await.ok()
+    }
+
+    /// Lets a task go on that asks for much: the runtime interrupts it every hundred keys or so, and then it is not sure to have
+    /// its turn before this one has two. But not for ever, for there are others.
+    async fn wait_for_all(&self) {
+        let mut seen = [0; 2];
+        for _ in 0..MOST_TURNS {
+            let count = self.gathered().iter().map(|batch| batch.count()).sum();
+            if count < INTERRUPTED || seen == [count; 2] {
+                return;
+            }
+            seen = [count, seen[0]];
+            yield_now().await;
+        }
     }
 
     /// Whether this key is the first of its moment.

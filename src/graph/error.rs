@@ -24,7 +24,7 @@ pub enum Code {
     NotFound,
     /// There is something already that stands in the way.
     Conflict,
-    /// The upstream's limit is used up.
+    /// The upstream's limit is used up, or the gateway has no room.
     RateLimited,
     /// The operation is larger than the settings allow.
     OperationTooExpensive,
@@ -158,6 +158,13 @@ impl Error {
     pub fn add(self, ctx: &Context<'_>) {
         let error = async_graphql::Error::from(self).into_server_error(ctx.item.pos);
         ctx.add_error(ctx.set_error_path(error));
+    }
+
+    /// There is no room for the request; there may be after so long.
+    pub fn crowded(after: Duration) -> Self {
+        let message = "The gateway is busy with as many requests as it may be: send this one again later.";
+        let told = Told { retry_after: Some(after), ..Told::default() };
+        Self { told: Some(Box::new(told)), ..Self::new(Code::RateLimited, message) }
     }
 
     /// The request's own time is over.

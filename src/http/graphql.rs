@@ -1,24 +1,26 @@
 //! `/graphql`: GraphQL over HTTP, by POST and by GET.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use apollo_compiler::response::JsonMap;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{self, RawQuery, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::freshness;
 use super::identify::identify;
 use super::negotiate::Media;
 use super::track::RequestId;
-use crate::app::App;
+use crate::app::{App, LONGEST_WAIT};
 use crate::caller::{Caller, Payer};
 use crate::graph::error::brief;
 use crate::graph::{Error, Request};
@@ -27,6 +29,9 @@ use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
 
 /// Asks for what an answer cost, by `1`.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
+
+/// When a request that there is no room for may be sent again. Most of those in progress are answered by then.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Why a request is not run, with the HTTP status that fits.
 type Unread = (u16, Error);
@@ -88,12 +93,28 @@ impl<'a> Exchange<'a> {
         refuse(self.media, why, self.id)
     }
 
+    /// There is no room for it.
+    fn crowded(&self) -> Response {
+        self.app.admission().tell_refused();
+        self.app.metrics().refused("in_progress");
+        self.count(Outcome::Refused);
+        let mut response = self.refuse((503, Error::crowded(RETRY)));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
+        response
+    }
+
     async fn post(self, body: Body) -> Response {
         if !is_json(self.headers) {
             let message = "The body has to be JSON: send content-type: application/json.";
             return self.refuse((415, Error::bad_input(message)));
         }
-        match read_body(body, self.app.body_limit(), self.deadline()).await {
+        let Some(room) = self.app.admission().body() else {
+            drain(body, self.app.body_limit()).await;
+            return self.crowded();
+        };
+        let read = read_body(body, self.app.body_limit(), self.deadline()).await;
+        drop(room);
+        match read {
             Ok(bytes) => self.answer(Way::Post, bytes).await,
             Err(why) => self.refuse(why),
         }
@@ -112,6 +133,9 @@ impl<'a> Exchange<'a> {
     }
 
     async fn execute(self, incoming: Incoming, explains: bool) -> Response {
+        let Some(_place) = self.app.admission().place(self.deadline()).await else {
+            return self.crowded();
+        };
         let (operations, way) = (self.app.operations(), incoming.way);
         let asked = match way {
             Way::Post => from_body(&incoming.bytes),
@@ -229,6 +253,22 @@ async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes,
         }
         Err(_) => Err((408, Error::bad_input("The body did not come in time."))),
     }
+}
+
+/// Lets a body that nobody wants pass by, for a while: with some of it unread the connection would be reset, and the caller
+/// might never see the answer.
+async fn drain(body: Body, limit: usize) {
+    let mut frames = body.into_data_stream();
+    let pass = async {
+        let mut left = limit;
+        while let Some(Ok(frame)) = frames.next().await
+            && frame.len() <= left
+        {
+            left -= frame.len();
+        }
+    };
+    // Who is slower than this is cut off.
+    let _ = timeout(LONGEST_WAIT, pass).await;
 }
 
 fn from_body(bytes: &[u8]) -> Result<Asked, Unread> {

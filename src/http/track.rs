@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use pin_project_lite::pin_project;
@@ -91,13 +92,14 @@ struct Line {
 
 impl Line {
     /// One for each refused or failed request, and for every other one when somebody looks closer: a line for each
-    /// answer would cost more than the answer.
-    fn write(&self, status: StatusCode, id: &HeaderValue) {
+    /// answer would cost more than the answer. Those that there is no room for are many at once, and counted.
+    fn write(&self, response: &Response) {
+        let (status, headers) = (response.status(), response.headers());
         macro_rules! line {
             ($level:expr) => {
                 tracing::event!(
                     $level,
-                    request_id = id.to_str().unwrap_or_default(),
+                    request_id = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default(),
                     method = %self.method,
                     path = self.uri.path(),
                     status = status.as_u16(),
@@ -106,7 +108,7 @@ impl Line {
                 )
             };
         }
-        if status.is_server_error() {
+        if status.is_server_error() && !headers.contains_key(RETRY_AFTER) {
             line!(Level::WARN);
         } else if status.is_client_error() {
             line!(Level::INFO);
@@ -131,10 +133,9 @@ impl Future for Answering {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        let status = response.status();
         let new = || this.line.given.take().unwrap_or_else(RequestId::new).0;
-        let id = response.headers_mut().entry(X_REQUEST_ID).or_insert_with(new);
-        this.line.write(status, id);
+        response.headers_mut().entry(X_REQUEST_ID).or_insert_with(new);
+        this.line.write(&response);
         Poll::Ready(Ok(response))
     }
 }

@@ -12,6 +12,8 @@ type Answered = Result<Answer, Refusal>;
 
 /// Most rows of a page of contacts.
 const PAGE: u64 = 100;
+/// Rows of a page of tasks, unless more are asked for.
+const TASKS: u64 = 25;
 /// Most characters of a search.
 const LONGEST: usize = 75;
 
@@ -125,7 +127,8 @@ pub(super) fn tasks(ask: &Ask) -> Answered {
         Some(wanted) => wanted.contains(value),
         None => true,
     };
-    let (limit, skip) = (number(body, "limit")?.unwrap_or(25), number(body, "skip")?.unwrap_or(0));
+    let most = if ask.quirks.short_task_pages { TASKS } else { u64::MAX };
+    let (limit, skip) = (number(body, "limit")?.unwrap_or(TASKS).min(most), number(body, "skip")?.unwrap_or(0));
     let text = body["query"].as_str().unwrap_or_default().to_lowercase();
     let contacts = ask.location.after(None).map(|(_, record)| record);
     let contacts = contacts.filter(|record| {

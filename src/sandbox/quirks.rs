@@ -42,11 +42,13 @@ pub struct Quirks {
     pub lower_tags: bool,
     /// `duplicates-allowed`: the location's settings allow two contacts with one mail or phone.
     pub duplicates_allowed: bool,
+    /// `short-task-pages`: a search for tasks gives 25 at once, however many are asked for.
+    pub short_task_pages: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -65,6 +67,7 @@ impl Quirks {
         "no-reconnect",
         "lower-tags",
         "duplicates-allowed",
+        "short-task-pages",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -87,6 +90,7 @@ impl Quirks {
             "no-reconnect" => &mut self.no_reconnect,
             "lower-tags" => &mut self.lower_tags,
             "duplicates-allowed" => &mut self.duplicates_allowed,
+            "short-task-pages" => &mut self.short_task_pages,
             _ => return None,
         })
     }

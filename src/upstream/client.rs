@@ -14,7 +14,7 @@ use super::connections::Connections;
 use super::credential::{Bearer, Endpoint, Trouble};
 use super::errand::Errand;
 use super::error::{Error, Fault, classify};
-use super::governor::{End, Limits, Permit};
+use super::governor::{Limits, Permit};
 use super::id::Id;
 use crate::metrics::Metrics;
 
@@ -143,12 +143,7 @@ impl Client {
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
         let mut sent = self.send_with_credential(errand, account, call, permit).await;
-        match &sent {
-            Ok(_) => permit.end(End::Good, true),
-            Err(error) if error.is_of_one_that_is_well() => permit.end(End::Good, true),
-            Err(Error { fault: Fault::Timeout | Fault::Unavailable, reached, .. }) => permit.end(End::Bad, *reached),
-            Err(error) => permit.end(End::Untold, error.reached),
-        }
+        permit.end_as(&sent);
         match &mut sent {
             Ok(_) => account.note_refused(false),
             Err(Error { fault: Fault::Scope(scope), .. }) => account.note_lacking(scope),
@@ -167,24 +162,13 @@ impl Client {
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
         let none = |trouble: Trouble| trouble.to_error(call.route.template);
-        let may_go = |bearer: &Bearer| {
-            if !errand.has_time() {
-                return Err(Error { reached: false, ..Error::new(call.route.template, Fault::Timeout) });
-            }
-            match bearer.was_granted(call.route.scope) && !bearer.was_refused(call.route.refused_with()) {
-                true => Ok(()),
-                false => {
-                    Err(Error { reached: false, ..Error::new(call.route.template, Fault::Scope(call.route.scope)) })
-                }
-            }
-        };
         let bearer = account.credential.bearer().await.map_err(none)?;
-        may_go(&bearer)?;
+        may_go(&bearer, errand, call)?;
         match self.send_with(&bearer, errand, call, permit).await {
             Err(error) if error.fault == Fault::Credential => {
                 match account.credential.instead_of(&bearer).await.map_err(none)? {
                     Some(other) => {
-                        may_go(&other)?;
+                        may_go(&other, errand, call)?;
                         permit.send_again();
                         self.send_with(&other, errand, call, permit).await
                     }
@@ -193,6 +177,23 @@ impl Client {
             }
             sent => sent,
         }
+    }
+
+    /// Sends a call that may well be refused: with the bearer of the moment and no other, and a refusal tells nothing of other
+    /// calls.
+    pub async fn send_once(
+        &self,
+        errand: &Errand,
+        account: &Account,
+        call: &Call,
+        permit: &mut Permit,
+    ) -> Result<Vec<u8>, Error> {
+        let none = |trouble: Trouble| Error { reached: false, ..trouble.to_error(call.route.template) };
+        let bearer = account.credential.bearer().await.map_err(none)?;
+        may_go(&bearer, errand, call)?;
+        let sent = self.send_with(&bearer, errand, call, permit).await;
+        permit.end_as(&sent);
+        sent
     }
 
     /// Sends the call once.
@@ -330,6 +331,18 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         Ok(url)
+    }
+}
+
+/// Whether there is time for the call, and the bearer may be sent with it as far as is known.
+fn may_go(bearer: &Bearer, errand: &Errand, call: &Call) -> Result<(), Error> {
+    let Route { template, scope, .. } = call.route;
+    if !errand.has_time() {
+        return Err(Error { reached: false, ..Error::new(template, Fault::Timeout) });
+    }
+    match bearer.was_granted(scope) && !bearer.was_refused(call.route.refused_with()) {
+        true => Ok(()),
+        false => Err(Error { reached: false, ..Error::new(template, Fault::Scope(scope)) }),
     }
 }
 

@@ -87,6 +87,11 @@ impl Errand {
         }
     }
 
+    /// Tells its bill from those of others, for as long as it lives.
+    pub fn bill(&self) -> usize {
+        Arc::as_ptr(&self.bill).addr()
+    }
+
     /// The calls that were sent for it so far, each try counted.
     pub fn calls(&self) -> u32 {
         self.bill.calls.load(Ordering::Relaxed)

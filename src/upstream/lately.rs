@@ -31,6 +31,8 @@ pub enum Behind<'a> {
     Lists,
     /// From the row of this contact, in whichever list.
     Row(&'a str),
+    /// From the tasks of this contact, where those of several are searched for.
+    Tasks(&'a str),
 }
 
 /// The changes of the last seconds.
@@ -58,7 +60,8 @@ impl Lately {
             return 0;
         }
         let now = self.clock.now();
-        let changed = |whose: &Whose| whose.0 == account.location && whose.1.is_some();
+        let row = |id: &str| !id.ends_with(TASKS);
+        let changed = |whose: &Whose| whose.0 == account.location && whose.1.as_deref().is_some_and(row);
         let changes = self.changes.iter().filter(|(whose, until)| *until > now && changed(whose)).count();
         let doubts = self.doubts.iter().filter(|(_, until)| *until > now).count();
         changes + doubts
@@ -84,12 +87,13 @@ impl Lately {
 
     /// Notes a change that was made now.
     pub fn note(&self, account: &Account, behind: Behind<'_>) {
+        let until = self.clock.now() + LAG;
         let id = match behind {
             Behind::Nothing => return,
+            Behind::Tasks(contact) => return self.changes.insert(tasks_of(account, contact), until),
             Behind::Lists => None,
             Behind::Row(id) => Some(id.into()),
         };
-        let until = self.clock.now() + LAG;
         self.changes.insert((account.location.clone(), None), until);
         if id.is_some() {
             self.changes.insert((account.location.clone(), id), until);
@@ -101,6 +105,11 @@ impl Lately {
         self.are_lists_behind(account) && self.holds(&(account.location.clone(), Some(id.into())))
     }
 
+    /// Whether a search for the tasks of a contact may show them as they were before their last change.
+    pub fn are_tasks_behind(&self, account: &Account, contact: &str) -> bool {
+        self.holds(&tasks_of(account, contact))
+    }
+
     /// Whether a list of the location may lack a contact, or show one that it should not.
     pub fn are_lists_behind(&self, account: &Account) -> bool {
         self.holds(&(account.location.clone(), None))
@@ -109,6 +118,13 @@ impl Lately {
     fn holds(&self, whose: &Whose) -> bool {
         self.changes.get(whose).is_some_and(|until| until > self.clock.now())
     }
+}
+
+/// What the tasks of a contact have behind its id, in which no slash can be.
+const TASKS: &str = "/tasks";
+
+fn tasks_of(account: &Account, contact: &str) -> Whose {
+    (account.location.clone(), Some(format!("{contact}{TASKS}").into()))
 }
 
 #[cfg(test)]
@@ -149,7 +165,11 @@ mod tests {
         lately.note(&a, Behind::Row("1"));
         lately.note(&b, Behind::Row("3"));
         assert_eq!((lately.count(&a), lately.count(&b)), (1, 1));
+        lately.note(&b, Behind::Tasks("1"));
+        assert!(lately.are_tasks_behind(&b, "1") && !lately.are_tasks_behind(&a, "1"));
+        assert!(!lately.are_tasks_behind(&b, "2") && !lately.are_lists_behind(&b));
         clock.advance(LAG);
+        assert!(!lately.are_tasks_behind(&b, "1"));
         assert!(!lately.is_row_behind(&a, "1") && !lately.are_lists_behind(&a));
         assert_eq!(lately.count(&a), 0);
     }

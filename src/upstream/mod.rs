@@ -11,6 +11,7 @@ mod id;
 mod lately;
 mod retry;
 mod session;
+mod together;
 pub mod wire;
 mod write;
 
@@ -33,10 +34,12 @@ pub use id::{Id, NoId};
 pub use lately::Behind;
 pub use retry::Policy;
 pub use session::Session;
+pub use together::{Several, Together};
 pub use write::{Shelf, Write};
 
 use governor::Permit;
 use lately::Lately;
+use together::{Knowledge, Share};
 
 use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag};
 
@@ -98,6 +101,19 @@ pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
 
     /// Asks the upstream; `None` when there is no such thing. The number is the answer's size in bytes.
     fn fetch(self, session: Session) -> impl Future<Output = Result<Option<(Self::Answer, usize)>, Error>> + Send;
+
+    /// How many of them are read together, if there is a route for that.
+    const TOGETHER: Option<Together> = None;
+
+    /// Whether that route may not show a late change of it yet.
+    fn is_behind_together(&self, _session: &Session) -> bool {
+        false
+    }
+
+    /// Asks the upstream for several at once. What is not among the answers is asked for by itself.
+    fn fetch_together(_: Vec<Self>, _: Session) -> impl Future<Output = Several<Self>> + Send + 'static {
+        std::future::ready(Ok(Vec::new()))
+    }
 }
 
 /// What a flight lands with, whatever the question was.
@@ -141,6 +157,7 @@ struct Parts {
     /// Held by who forgets, so that a change can see what was forgotten while it was made.
     forgetting: Mutex<()>,
     lately: Lately,
+    together: Knowledge,
 }
 
 /// What the cache has of an answer.
@@ -164,8 +181,8 @@ impl Upstream {
     /// Puts the parts together.
     pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls) -> Self {
         let lately = Lately::new(cache.clock().clone());
-        let (flights, forgetting) = (Flights::default(), Mutex::default());
-        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately });
+        let (flights, forgetting, together) = (Flights::default(), Mutex::default(), Knowledge::default());
+        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately, together });
         Self { parts, errand: Errand::new(Payer::default(), None) }
     }
 
@@ -225,6 +242,11 @@ impl Upstream {
 
     /// The answer from the cache, a share in a reading under way, or a new reading; never two at once.
     pub fn ask<Q: Question>(&self, question: &Q) -> Asked<Q::Answer> {
+        self.ask_in(question, None)
+    }
+
+    /// The same, where a new reading may have its answer from one of many things.
+    fn ask_in<Q: Question>(&self, question: &Q, together: Option<Share<Q>>) -> Asked<Q::Answer> {
         let key = question.key();
         let route = question.route().template;
         let epochs = self.parts.cache.epochs();
@@ -234,7 +256,7 @@ impl Upstream {
             false => epochs.all_hold(&self.slots(question, None), as_of),
         };
         let known = || self.held(question).or_else(|| self.recall(question));
-        let reading = |as_of| self.clone().read(question.clone(), as_of);
+        let reading = |as_of| self.clone().read(question.clone(), as_of, together);
         let joined = self.parts.flights.join(&key, known, holds, || epochs.now(), reading);
         match joined {
             Joined::Known(held) => Asked::Known(held),
@@ -273,14 +295,14 @@ impl Upstream {
     }
 
     /// Reads from the upstream and keeps what it read.
-    async fn read<Q: Question>(self, question: Q, as_of: Epoch) -> Landed {
+    async fn read<Q: Question>(self, question: Q, as_of: Epoch, together: Option<Share<Q>>) -> Landed {
         let Parts { cache, ttls, .. } = &*self.parts;
         let ttl = question.ttl(ttls);
         let passing = Arc::new(AtomicBool::new(false));
         let account = question.account().clone();
         let session = Session { upstream: self.clone(), account, as_of, passing: passing.clone() };
-        let (value, bytes, ttl) = match question.clone().fetch(session).await? {
-            Some((answer, bytes)) => (Some(Arc::new(answer)), bytes, ttl),
+        let (value, bytes, ttl) = match together::fetch(question.clone(), session, together).await? {
+            Some((answer, bytes)) => (Some(answer), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
         let slots = self.slots(&question, value.as_deref());

@@ -19,6 +19,7 @@ pub const CONTACT: &str = "GET /contacts/{contactId}";
 pub const TASKS: &str = "GET /contacts/{contactId}/tasks";
 pub const NOTES: &str = "GET /contacts/{contactId}/notes";
 pub const APPOINTMENTS: &str = "GET /contacts/{contactId}/appointments";
+pub const SEARCH: &str = "POST /locations/{locationId}/tasks/search";
 pub const LIST: &str = "GET /contacts/";
 pub const BUSINESS: &str = "GET /contacts/business/{businessId}";
 
@@ -54,6 +55,16 @@ impl Stage {
     pub async fn quirky(quirks: &str) -> Self {
         let quirks = quirks.parse().expect("names of quirks");
         Self::with(Options { quirks, ..Options::default() }, &[]).await
+    }
+
+    /// With a token that may not search for tasks, which the gateway has found out.
+    pub async fn without_search() -> Self {
+        let scopes = ["contacts.readonly", "contacts.write"].map(String::from).into();
+        let stage = Self::with(Options { scopes, ..Options::default() }, &[]).await;
+        let ids = stage.ids().split_off(240);
+        stage.data("query W($ids: [ID!]!) { contactsByIds(ids: $ids) { tasks { id } } }", json!({ "ids": ids })).await;
+        assert_eq!(stage.calls().get(SEARCH), Some(&1));
+        stage
     }
 
     /// With these settings, without their prefix.
@@ -169,6 +180,13 @@ impl Stage {
     /// The ids of the first location's contacts, in the order of lists.
     pub fn ids(&self) -> Vec<String> {
         self.sandbox.contact_ids(&self.sandbox.info().location_id)
+    }
+}
+
+/// Waits until the gateway tells this number.
+pub async fn until(stage: &Stage, series: &str, wanted: u64) {
+    while stage.metric(series).await != wanted {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -11,6 +11,12 @@ use crate::upstream::{Account, Error, Id, Route};
 pub const LIST: Route = Route::read_contacts("GET /contacts/{contactId}/tasks");
 /// One task.
 pub const ONE: Route = Route::read_contacts("GET /contacts/{contactId}/tasks/{taskId}");
+/// Tasks of several contacts.
+pub const SEARCH: Route = Route {
+    template: "POST /locations/{locationId}/tasks/search",
+    version: "2021-07-28",
+    scope: "locations/tasks.readonly",
+};
 /// A new task.
 pub const CREATE: Route = Route::write_contacts("POST /contacts/{contactId}/tasks");
 /// Changes to a task.
@@ -41,6 +47,11 @@ struct Wire<'a> {
     assigned_to: Spoken<'a>,
     #[serde(borrow, default, deserialize_with = "wire::spoken")]
     contact_id: Spoken<'a>,
+    /// Only told by a search, as is the next one.
+    #[serde(borrow, default, deserialize_with = "wire::spoken")]
+    location_id: Spoken<'a>,
+    #[serde(default, deserialize_with = "wire::flag")]
+    deleted: Option<bool>,
 }
 
 fn task(route: Route, account: &Account, contact: &Id, wire: Wire<'_>) -> Result<Task, Error> {
@@ -65,6 +76,34 @@ pub fn list(account: &Account, contact: &Id, body: &[u8]) -> Result<Vec<Task>, E
     let envelope: Envelope<'_> = wire::decode(LIST.template, body)?;
     let tasks = envelope.tasks.into_iter();
     tasks.map(|wire| task(LIST, account, contact, wire)).collect()
+}
+
+/// A row of [`SEARCH`].
+pub struct Found {
+    pub task: Task,
+    /// Whether a contact's own list does not have it any more.
+    pub is_deleted: bool,
+}
+
+/// The body of [`SEARCH`].
+pub fn found(account: &Account, body: &[u8]) -> Result<Vec<Found>, Error> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::list")]
+        tasks: Vec<Wire<'a>>,
+    }
+    let wrong = |what| Error::bad_response(SEARCH.template, what);
+    let found = |wire: Wire<'_>| {
+        if wire.location_id.as_deref().is_some_and(|location| !account.shows(location)) {
+            return Err(wrong("a task of another location"));
+        }
+        let contact = wire.contact_id.as_deref().and_then(|text| Id::new(text).ok());
+        let contact = contact.ok_or_else(|| wrong("a task without a contact"))?;
+        let is_deleted = wire.deleted == Some(true);
+        Ok(Found { task: task(SEARCH, account, &contact, wire)?, is_deleted })
+    };
+    let envelope: Envelope<'_> = wire::decode(SEARCH.template, body)?;
+    envelope.tasks.into_iter().map(found).collect()
 }
 
 /// The body of [`ONE`], and of a change that answers with the task.

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api;
 use super::model::Task;
+use super::{api, search};
 use crate::cache::{EntityKey, Kind, Tag};
 use crate::resources::changed::{each_of, one_of};
-use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Ttls};
+use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Several, Together, Ttls};
 
 /// All tasks of a contact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,24 @@ impl Question for TasksOf {
         let tasks = api::list(session.account(), &self.contact, &body)?;
         let bytes = body.len() + tasks.len() * size_of::<Task>();
         Ok(Some((tasks.into(), bytes)))
+    }
+
+    // For fewer, a page and perhaps the next one are not worth having to wait for one after the other; and as many contacts
+    // as this have about as many tasks as a page.
+    const TOGETHER: Option<Together> = Some(Together { route: api::SEARCH, least: 5, most: 33 });
+
+    fn is_behind_together(&self, session: &Session) -> bool {
+        session.are_tasks_behind(self.contact.as_str())
+    }
+
+    async fn fetch_together(asked: Vec<Self>, session: Session) -> Several<Self> {
+        let mut tasks = search::tasks(&session, asked.iter().map(|one| &one.contact).collect()).await?;
+        let each = |one: Self| {
+            let tasks = tasks.remove(&one.contact).unwrap_or_default();
+            let bytes = tasks.iter().map(|task| size_of::<Task>() + task.texts.bytes()).sum();
+            (one, tasks.into(), bytes)
+        };
+        Ok(asked.iter().cloned().map(each).collect())
     }
 }
 

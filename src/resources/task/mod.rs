@@ -6,6 +6,7 @@ mod input;
 mod loader;
 mod model;
 mod mutation;
+mod search;
 mod writes;
 
 use async_graphql::{Context, Enum, ID, Object};

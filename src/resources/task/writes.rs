@@ -13,7 +13,7 @@ use crate::cache::Tag;
 use crate::resources::changed::Changed;
 use crate::resources::contact::is_here;
 use crate::upstream::wire;
-use crate::upstream::{Account, Call, Error, Id, Shelf, Upstream, Write};
+use crate::upstream::{Account, Behind, Call, Error, Id, Shelf, Upstream, Write};
 
 /// A new task.
 #[derive(Clone, Debug)]
@@ -44,6 +44,10 @@ impl Write for Create {
         let contact = self.contact.as_str();
         let changed = done.map_or(Changed::TaskCame(contact), |task| Changed::Task(contact, task.id()));
         changed.tell(&self.account.view, tell);
+    }
+
+    fn behind<'a>(&'a self, _: Option<&'a Arc<Task>>) -> Behind<'a> {
+        Behind::Tasks(self.contact.as_str())
     }
 
     fn keep(&self, task: &Arc<Task>, shelf: &mut Shelf<'_>) {
@@ -103,6 +107,10 @@ impl Write for Update {
         Changed::Task(self.contact.as_str(), self.id.as_str()).tell(&self.account.view, tell);
     }
 
+    fn behind<'a>(&'a self, _: Option<&'a Arc<Task>>) -> Behind<'a> {
+        Behind::Tasks(self.contact.as_str())
+    }
+
     fn keep(&self, task: &Arc<Task>, shelf: &mut Shelf<'_>) {
         keep(&self.account, &self.contact, task, shelf);
     }
@@ -143,6 +151,10 @@ impl Write for Delete {
 
     fn touched(&self, _: Option<&()>, tell: &mut dyn FnMut(Tag<'_>)) {
         Changed::Task(self.contact.as_str(), self.id.as_str()).tell(&self.account.view, tell);
+    }
+
+    fn behind<'a>(&'a self, _: Option<&'a ()>) -> Behind<'a> {
+        Behind::Tasks(self.contact.as_str())
     }
 
     fn keep(&self, (): &(), shelf: &mut Shelf<'_>) {

@@ -10,6 +10,7 @@ use super::breaker::End;
 use super::limits::Limits;
 use super::quota::Sent;
 use super::{Governor, State};
+use crate::upstream::error::{Error, Fault};
 
 /// The leave to send one call. Its place is given back when this is dropped.
 #[derive(Debug)]
@@ -53,6 +54,16 @@ impl Permit {
     pub fn send_again(&mut self) {
         if let Some(governor) = &self.governor {
             self.sent = Some(governor.state().quota.send());
+        }
+    }
+
+    /// Notes how the call ended: with a body, or as it failed.
+    pub fn end_as<T>(&mut self, sent: &Result<T, Error>) {
+        match sent {
+            Ok(_) => self.end(End::Good, true),
+            Err(error) if error.is_of_one_that_is_well() => self.end(End::Good, true),
+            Err(Error { fault: Fault::Timeout | Fault::Unavailable, reached, .. }) => self.end(End::Bad, *reached),
+            Err(error) => self.end(End::Untold, error.reached),
         }
     }
 
