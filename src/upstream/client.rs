@@ -204,7 +204,7 @@ impl Client {
         call: &Call,
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
-        errand.note_call();
+        errand.note_calls(1);
         let route = call.route.template;
         let (method, _) = call.route.parts();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;

@@ -114,8 +114,14 @@ impl Errand {
         self.bill.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that a call is sent.
-    pub(super) fn note_call(&self) {
-        self.bill.calls.fetch_add(1, Ordering::Relaxed);
+    /// The same errand at the gateway's own expense.
+    #[must_use]
+    pub(super) fn at_no_cost(&self) -> Self {
+        Self { bill: Arc::default(), ..self.clone() }
+    }
+
+    /// Notes that calls are sent.
+    pub(super) fn note_calls(&self, count: u32) {
+        self.bill.calls.fetch_add(count, Ordering::Relaxed);
     }
 }

@@ -244,9 +244,13 @@ impl Upstream {
         part: Vec<Q>,
         mut state: OwnedMutexGuard<State>,
     ) -> Option<Brought<Q>> {
-        let read = self.read_part(&account, part).await;
+        // What finds out nothing but that there is no such way is no part of what was asked for.
+        let look = self.on(self.errand.at_no_cost());
+        let read = look.read_part(&account, part).await;
         self.note(&mut state, &read);
-        read.ok()
+        let brought = read.ok()?;
+        self.errand.note_calls(look.errand.calls());
+        Some(brought)
     }
 
     async fn read_part<Q: Question>(&self, account: &Arc<Account>, asked: Vec<Q>) -> Result<Brought<Q>, Error> {

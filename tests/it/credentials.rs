@@ -25,7 +25,9 @@ const NAME: &str = "query Name($id: ID!) { contact(id: $id) { id name } }";
 
 async fn sandbox(quirks: &str) -> Sandbox {
     let quirks = quirks.parse().expect("names of quirks");
-    Sandbox::start(Options { oauth: true, locations: 2, contacts: 60, quirks, ..Options::default() }, local().await)
+    let rate_limit = soon_over();
+    let options = Options { oauth: true, locations: 2, contacts: 60, quirks, rate_limit, ..Options::default() };
+    Sandbox::start(options, local().await)
 }
 
 fn app(sandbox: &Sandbox) -> OAuthInfo {

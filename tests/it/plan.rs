@@ -4,9 +4,11 @@ mod explain;
 mod generated;
 mod limits;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contacts_gateway::sandbox::Options;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -17,6 +19,19 @@ async fn explained(stage: &Stage, query: &str, variables: Value) -> (Value, Valu
     let answer = stage.post().header("x-gateway-explain", "1").json(&body).send().await.expect("an answer");
     let answer: Value = answer.json().await.expect("JSON");
     (answer["extensions"]["upstream"].clone(), answer)
+}
+
+/// A gateway whose credential may not search for tasks, so that each contact's are a call.
+async fn without_searches(settings: &[(&str, &str)]) -> Stage {
+    let scopes = ["contacts.readonly", "contacts.write"].map(str::to_owned).into();
+    Stage::with(Options { scopes, ..Options::default() }, settings).await
+}
+
+/// The calls that were made, without the one look whether tasks may be searched for. That is the gateway's own.
+fn calls_without_the_look(stage: &Stage) -> BTreeMap<&'static str, usize> {
+    let mut calls = stage.calls();
+    assert!(calls.remove("POST /locations/{locationId}/tasks/search").is_none_or(|looks| looks == 1));
+    calls
 }
 
 /// The examples, each with its variables.

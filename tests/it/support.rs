@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contacts_gateway::app::App;
 use contacts_gateway::clock::Clock;
-use contacts_gateway::sandbox::{DEMO_CONTACT, Options, Sandbox};
+use contacts_gateway::sandbox::{DEMO_CONTACT, Options, RateLimit, Sandbox};
 use contacts_gateway::{config, http};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
@@ -188,6 +189,11 @@ pub async fn until(stage: &Stage, series: &str, wanted: u64) {
     while stage.metric(series).await != wanted {
         tokio::task::yield_now().await;
     }
+}
+
+/// A limit that nobody uses up, and windows that are over at once: whoever is refused for the limit waits for no time.
+pub fn soon_over() -> Option<RateLimit> {
+    Some(RateLimit { max: 100_000, window: Duration::from_millis(10) })
 }
 
 pub async fn local() -> TcpListener {

@@ -10,7 +10,7 @@ use crate::untold::{Asker, LOGS, Process, Recorder, Secrets, codes, quoting, run
 
 /// Somebody who is let in, somebody who was, somebody who never was, as this mode knows them.
 async fn callers(mode: &str, log: (&str, &str)) {
-    let sandbox = Sandbox::start(Options::default(), local().await);
+    let sandbox = Sandbox::start(Options { rate_limit: soon_over(), ..Options::default() }, local().await);
     let upstream = Recorder::before(&sandbox.url()).await;
     let (info, signer) = (sandbox.info().clone(), Signer::ed("k"));
     let issuer = Issuer::start(&[&signer]).await;

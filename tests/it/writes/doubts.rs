@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use contacts_gateway::sandbox::{Cut, DEMO_CONTACT, Fault, Options, RateLimit};
+use contacts_gateway::sandbox::{Cut, DEMO_CONTACT, Fault, Options};
 use serde_json::{Value, json};
 
 use super::*;
@@ -166,9 +166,7 @@ async fn a_change_that_is_refused_forgets_nothing() {
         (429, json!({ "statusCode": 429, "message": "Too Many Requests" })),
     ];
     for (status, body) in refusals {
-        // So that a window that is used up is soon over.
-        let rate_limit = Some(RateLimit { max: 1_000, window: Duration::from_millis(10) });
-        let options = Options { rate_limit, ..Options::default() };
+        let options = Options { rate_limit: soon_over(), ..Options::default() };
         let stage = Stage::with(options, &[("UPSTREAM_RETRIES", "0")]).await;
         stage.profile().await;
         stage.data(list, json!({})).await;
