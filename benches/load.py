@@ -112,7 +112,8 @@ class Bench:
     @contextlib.contextmanager
     def upstream(self, latency_ms, contacts=1000):
         port = free_port()
-        command = [self.gateway, "sandbox", "--port", port, "--contacts", contacts, "--latency-ms", latency_ms]
+        command = [self.gateway, "sandbox", "--port", port, "--contacts", contacts, "--latency-ms", latency_ms,
+                   "--scopes", "contacts.readonly contacts.write"]
         server = Server("sandbox", list(map(str, command)), port, self.folder / "sandbox.log", cpu=self.cpus[1])
         self.sandbox = f"http://127.0.0.1:{port}"
         try:
