@@ -194,7 +194,7 @@ impl From<upstream::Error> for Error {
         if unclear {
             message = format!("{message} {UNCLEAR}");
         }
-        let mut told = Told { existing_contact: error.existing, ..Told::default() };
+        let mut told = Told { existing_contact: error.existing, retry_after: error.retry_after, ..Told::default() };
         match error.fault {
             Fault::Duplicate(id) => told.existing_contact = Some(id),
             Fault::Scope(scope) => told.missing_scopes.push(scope),

@@ -132,7 +132,13 @@ impl Governor {
         let mut permit = place?;
         if let Some(shared) = &self.shared {
             let place = errand.in_time(shared.clone().acquire_owned()).await;
-            permit.share(place.ok().and_then(Result::ok).ok_or(Held::Late)?);
+            match place.ok().and_then(Result::ok) {
+                Some(place) => permit.share(place),
+                None => {
+                    permit.end(End::Untold, false);
+                    return Err(Held::Late);
+                }
+            }
         }
         Ok(permit)
     }
