@@ -183,7 +183,7 @@ impl Here<'_> {
         // Here too, for what is not below a field of `Query`: a write brings back what it changed, and that has fields.
         self.may(Scope::ContactsReadonly)?;
         if let Some(pending) = started {
-            let landed = self.wait(&key, pending).await;
+            let landed = self.wait_for_shared(&key, pending).await?;
             return self.come_to(&key, landed);
         }
         let upstream = &self.upstream;
@@ -208,17 +208,22 @@ impl Here<'_> {
             }
             Asked::Shared(pending) => {
                 self.trail.shared();
-                match self.wait(&key, pending).await {
-                    Err(missed) if missed.is_unsent() && self.has_time() => self.ask_for_oneself(&key).await?,
-                    landed => landed,
-                }
+                self.wait_for_shared(&key, pending).await?
             }
         };
         self.come_to(&key, landed)
     }
 
-    /// Asks once more, when somebody else's reading failed for reasons of theirs.
-    async fn ask_for_oneself<Q: Question>(&self, key: &Q) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
+    /// Waits for a reading that may be somebody else's, and asks once more when it failed for reasons of theirs.
+    async fn wait_for_shared<Q: Question>(
+        &self,
+        key: &Q,
+        pending: Pending,
+    ) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
+        match self.wait(key, pending).await {
+            Err(missed) if missed.is_unsent() && self.has_time() => {}
+            landed => return Ok(landed),
+        }
         match self.ask(key.clone()).await? {
             Asked::Known(held) => Ok(Ok(held)),
             Asked::Shared(pending) | Asked::Started(pending) => Ok(self.wait(key, pending).await),

@@ -205,6 +205,7 @@ impl Client {
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
         errand.note_calls(1);
+        permit.goes();
         let route = call.route.template;
         let (method, _) = call.route.parts();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;
@@ -346,9 +347,13 @@ fn may_go(bearer: &Bearer, errand: &Errand, call: &Call) -> Result<(), Error> {
     }
 }
 
+/// No upstream is left alone for longer, whatever it asks for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
 /// After how long the upstream wants to be asked again, if it says so in seconds.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
 /// The `Date` of an answer.

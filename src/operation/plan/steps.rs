@@ -93,6 +93,11 @@ impl Table {
             // It costs nothing itself: what is inside stands in its place.
             return self.add(&field.selection_set, fragments, &when, steps);
         };
+        let same = |step: &Step| std::ptr::eq(step.cost, *cost) && step.when.is_empty();
+        // A part that is asked for many times is told once.
+        if matches!(cost, Cost::Part { .. }) && when.is_empty() && steps.iter().any(same) {
+            return;
+        }
         let mut inside = Vec::new();
         self.add(&field.selection_set, fragments, &[], &mut inside);
         let arguments = match cost {

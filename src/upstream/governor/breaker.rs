@@ -49,6 +49,8 @@ pub enum End {
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: State,
+    /// How often it closed again. What was sent in another era says nothing of this one.
+    era: u32,
 }
 
 impl Breaker {
@@ -64,6 +66,11 @@ impl Breaker {
     /// A call is sent to try.
     pub fn begin_try(&mut self) {
         self.state = State::Trying;
+    }
+
+    /// How often it closed again.
+    pub fn era(&self) -> u32 {
+        self.era
     }
 
     /// Whether calls are kept back.
@@ -93,6 +100,7 @@ impl Breaker {
                     End::Bad => State::Open { until: now + PAUSE },
                     End::Untold => State::Open { until: now },
                 };
+                self.era += u32::from(end == End::Good);
                 // What was before says nothing of an upstream that has come back.
                 recent.forget_outcomes();
             }

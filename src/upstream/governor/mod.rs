@@ -29,6 +29,9 @@ use recent::Recent;
 /// So many tries after the first may be made in ten seconds whatever the share: in quiet times a share of the calls is none.
 const RETRIES_IN_QUIET: u32 = 20;
 
+/// As often as this it is looked who of those that wait has gone.
+const SELDOM: Duration = Duration::from_millis(100);
+
 /// What is set for the calls of each location.
 #[derive(Clone, Debug)]
 pub struct Allowance {
@@ -81,6 +84,7 @@ struct State {
     waiting: usize,
     /// When so many wait, it is looked who of them has gone.
     sweep_at: usize,
+    swept: Option<Instant>,
     in_flight: usize,
     /// When it is looked again whether somebody can go.
     wakes: Option<Instant>,
@@ -116,6 +120,7 @@ impl Governor {
             lines: Default::default(),
             waiting: 0,
             sweep_at: 0,
+            swept: None,
             in_flight: 0,
             wakes: None,
         };
@@ -149,6 +154,8 @@ impl Governor {
         match state.breaker.ask(now) {
             Verdict::Go => {}
             Verdict::Stop => return Err(Held::Down),
+            // Whether the upstream is there does not matter while it may not be asked.
+            Verdict::Try if state.quota.room(now) != Room::Now => return Err(Held::Down),
             Verdict::Try => {
                 state.breaker.begin_try();
                 return Ok(Entered::Now(self.permit(&mut state, errand, true)));
@@ -166,11 +173,18 @@ impl Governor {
         if has_place && room == Room::Now {
             return Ok(Entered::Now(self.permit(&mut state, errand, false)));
         }
-        if let Some(wait) = state.wait(errand, room, now).filter(|wait| !errand.has_time_for(*wait)) {
+        let too_long = |state: &State| state.wait(errand, room, now).filter(|wait| !errand.has_time_for(*wait));
+        if too_long(&state).is_some() {
+            // Some of those who wait may have gone.
+            state.sweep_seldom(now);
+        }
+        if let Some(wait) = too_long(&state) {
             return Err(Held::Limit(wait));
         }
         let (to, place) = oneshot::channel();
-        state.sweep();
+        if state.waiting >= state.sweep_at {
+            state.sweep();
+        }
         state.lines[errand.lane as usize].push((errand.clone(), to));
         state.waiting += 1;
         // All before may have gone without a word.
@@ -190,7 +204,7 @@ impl Governor {
     fn permit(self: &Arc<Self>, state: &mut State, errand: &Errand, tries: bool) -> Permit {
         state.in_flight += 1;
         state.recent.now(self.now()).sent += 1;
-        Permit::new(self.clone(), state.quota.send(), tries, errand.deadline)
+        Permit::new(self.clone(), state.quota.send(), (tries, state.breaker.era()), errand.deadline)
     }
 
     /// Lets those go who can.
@@ -203,8 +217,9 @@ impl Governor {
             }
             let Some((errand, to)) = state.lines.iter_mut().find_map(Line::pop) else { return };
             state.waiting -= 1;
-            // Who has gone in the meantime needs no place.
+            // Who has gone in the meantime, or is about to, needs no place.
             if !to.is_closed()
+                && errand.has_time()
                 && let Err(unused) = to.send(self.permit(state, &errand, false))
             {
                 unused.undo(state);
@@ -220,7 +235,7 @@ impl Governor {
             tokio::spawn(async move {
                 sleep(at.saturating_duration_since(this.now())).await;
                 let mut state = this.state();
-                state.wakes = None;
+                state.wakes = state.wakes.filter(|wakes| *wakes != at);
                 this.let_go(&mut state);
             });
         }
@@ -270,24 +285,32 @@ enum Entered {
 impl State {
     /// Lets those out of the lines who have gone, when there are many in them.
     fn sweep(&mut self) {
-        if self.waiting >= self.sweep_at {
-            self.lines.iter_mut().for_each(Line::sweep);
-            self.waiting = self.lines.iter().map(Line::len).sum();
-            self.sweep_at = (2 * self.waiting).max(1024);
+        self.lines.iter_mut().for_each(Line::sweep);
+        self.waiting = self.lines.iter().map(Line::len).sum();
+        self.sweep_at = (2 * self.waiting).max(1024);
+    }
+
+    /// The same, not again for a while: with many who wait it takes time.
+    fn sweep_seldom(&mut self, now: Instant) {
+        if self.waiting > 0 && self.swept.is_none_or(|swept| now - swept >= SELDOM) {
+            self.swept = Some(now);
+            self.sweep();
         }
     }
 
     /// How long a call has to wait for its window, at least. `None`: it waits for no window.
     fn wait(&self, errand: &Errand, room: Room, now: Instant) -> Option<Duration> {
+        let windows = || {
+            let before: usize = self.lines[..errand.lane as usize].iter().map(Line::len).sum();
+            let ahead = before + self.lines[errand.lane as usize].ahead(errand.payer);
+            ahead as u32 / self.quota.limits().max.unwrap_or(u32::MAX).max(1)
+        };
         match room {
+            // A window that is full ends after its first answer.
+            Room::AfterAnswer if self.quota.left(now) == Some(0) => Some(self.quota.window() * (1 + windows())),
             Room::Now | Room::AfterAnswer => None,
             Room::Tomorrow(at) => Some(at - now),
-            Room::At(at) => {
-                let before: usize = self.lines[..errand.lane as usize].iter().map(Line::len).sum();
-                let ahead = before + self.lines[errand.lane as usize].ahead(errand.payer);
-                let windows = ahead as u32 / self.quota.limits().max.unwrap_or(u32::MAX).max(1);
-                Some(at - now + self.quota.window() * windows)
-            }
+            Room::At(at) => Some(at - now + self.quota.window() * windows()),
         }
     }
 }

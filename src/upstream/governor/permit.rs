@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::breaker::End;
+use super::breaker::{End, PAUSE};
 use super::limits::Limits;
 use super::quota::Sent;
 use super::{Governor, State};
@@ -20,15 +20,29 @@ pub struct Permit {
     /// `None`: it was answered.
     sent: Option<Sent>,
     tries: bool,
+    era: u32,
     deadline: Option<Instant>,
+    /// Since when it is on its way; `None`: nothing was sent yet.
+    since: Option<Instant>,
     end: Option<End>,
     shared: Option<OwnedSemaphorePermit>,
 }
 
 impl Permit {
-    /// `tries`: the call tries if the upstream is there again. `deadline`: until when its answer is of use.
-    pub(super) fn new(governor: Arc<Governor>, sent: Sent, tries: bool, deadline: Option<Instant>) -> Self {
-        Self { governor: Some(governor), sent: Some(sent), tries, deadline, end: None, shared: None }
+    /// `tries`: the call tries if the upstream is there again, in this era of the breaker. `deadline`: until when its answer is
+    /// of use.
+    pub(super) fn new(
+        governor: Arc<Governor>,
+        sent: Sent,
+        (tries, era): (bool, u32),
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self { governor: Some(governor), sent: Some(sent), tries, era, deadline, since: None, end: None, shared: None }
+    }
+
+    /// The call is on its way from now on.
+    pub fn goes(&mut self) {
+        self.since = Some(Instant::now());
     }
 
     /// Takes a place among those that other credentials of the location share.
@@ -60,6 +74,8 @@ impl Permit {
     /// Notes how the call ended: with a body, or as it failed.
     pub fn end_as<T>(&mut self, sent: &Result<T, Error>) {
         match sent {
+            // What stays here says nothing of the upstream.
+            _ if self.since.is_none() => self.end(End::Untold, false),
             Ok(_) => self.end(End::Good, true),
             Err(error) if error.is_of_one_that_is_well() => self.end(End::Good, true),
             Err(Error { fault: Fault::Timeout | Fault::Unavailable, reached, .. }) => self.end(End::Bad, *reached),
@@ -92,12 +108,14 @@ impl Drop for Permit {
         let state = &mut *state;
         let now = governor.now();
         if let Some(sent) = self.sent.take() {
-            state.quota.lose(sent, true, now);
+            state.quota.lose(sent, self.since.is_some(), now);
         }
         state.in_flight -= 1;
-        // Who gave up because the time was over has waited in vain.
-        let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        // Who gave up because the time was over has waited in vain, if it was for long enough.
+        let late = self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+            && self.since.is_some_and(|since| since.elapsed() >= PAUSE);
         let end = self.end.unwrap_or(if late { End::Bad } else { End::Untold });
+        let end = if self.era == state.breaker.era() { end } else { End::Untold };
         state.breaker.note(end, self.tries, &mut state.recent, now);
         if state.breaker.is_open() {
             // Those who wait would wait for nothing.

@@ -185,6 +185,7 @@ async fn while_the_upstream_is_down_nobody_goes_and_nobody_waits() {
     let waiting = tokio::spawn(async move { other.admit(&waiting).await.map(drop) });
     tokio::task::yield_now().await;
     for mut permit in permits {
+        permit.goes();
         permit.end(End::Bad, true);
     }
     assert_eq!(waiting.await.expect("an end"), Err(Held::Down));
@@ -202,12 +203,54 @@ async fn while_the_upstream_is_down_nobody_goes_and_nobody_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_given_up_when_its_time_was_over_has_failed() {
     let governor = governor(200);
+    let mut permits = Vec::new();
     for _ in 0..20 {
-        let late = Errand::new(Payer(0), Some(Instant::now()));
-        drop(governor.admit(&late).await.expect("leave"));
-        drop(governor.admit(&errand(0)).await);
+        let late = Errand::new(Payer(0), Some(Instant::now() + PAUSE));
+        // What was never sent, or a moment ago, says nothing of the upstream.
+        drop(governor.admit(&Errand::new(Payer(0), Some(Instant::now()))).await);
+        let mut brief = governor.admit(&Errand::new(Payer(0), Some(Instant::now()))).await.expect("leave");
+        brief.goes();
+        drop(brief);
+        assert!(!governor.standing().is_down);
+        let mut permit = governor.admit(&late).await.expect("leave");
+        permit.goes();
+        permits.push(permit);
     }
+    advance(PAUSE).await;
+    drop(permits);
     assert!(governor.standing().is_down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_before_it_came_back_do_not_open_it_again() {
+    let governor = governor(200);
+    call(&governor, 100, 99).await;
+    let mut permits = Vec::new();
+    for _ in 0..40 {
+        permits.push(governor.admit(&errand(0)).await.expect("leave"));
+    }
+    let rest = permits.split_off(20);
+    permits.into_iter().for_each(|mut permit| permit.end(End::Bad, true));
+    advance(PAUSE).await;
+    governor.admit(&errand(0)).await.expect("one that tries").end(End::Good, true);
+    assert!(!governor.standing().is_down);
+    rest.into_iter().for_each(|mut permit| permit.end(End::Bad, true));
+    assert!(!governor.standing().is_down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_have_gone_make_nobody_think_that_the_line_is_long() {
+    let governor = governor(200);
+    call(&governor, 2, 1).await;
+    call(&governor, 2, 0).await;
+    for _ in 0..20 {
+        let errand = Errand::new(Payer(0), Some(Instant::now() + ms(200_000)));
+        let gone = governor.admit(&errand);
+        assert!(tokio::time::timeout(Duration::ZERO, gone).await.is_err());
+    }
+    assert_eq!(governor.standing().waiting, [0, 20]);
+    let errand = Errand::new(Payer(0), Some(Instant::now() + ms(15_000)));
+    assert!(governor.admit(&errand).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
