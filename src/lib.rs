@@ -9,15 +9,17 @@
 //! 5. [`upstream`] answers a key from the [`cache`], by a reading that is under way, or by a new one.
 //!
 //! [`metrics`] is what is counted on that way. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
-//! stand-in for the upstream and shares nothing with the rest.
+//! stand-in for the upstream and shares nothing with the rest. [`events`] are what the upstream tells by itself, and [`changes`] what watchers are told.
 
 pub mod app;
 pub mod auth;
 pub mod cache;
 pub mod caller;
+pub mod changes;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod events;
 pub mod graph;
 pub mod http;
 pub mod metrics;

@@ -1,0 +1,5 @@
+//! What the upstream tells by itself: events, and what follows from them.
+
+mod event;
+
+pub use event::{Event, Unreadable};
