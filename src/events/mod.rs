@@ -1,5 +1,6 @@
 //! What the upstream tells by itself: events, and what follows from them.
 
+pub mod automation;
 mod event;
 
 pub use event::{Event, Unreadable};
