@@ -1,5 +1,7 @@
 //! What the upstream tells by itself: events, and what follows from them.
 
 mod event;
+pub mod journal;
 
 pub use event::{Event, Unreadable};
+pub use journal::Journal;
