@@ -2,5 +2,7 @@
 
 pub mod automation;
 mod event;
+pub mod journal;
 
 pub use event::{Event, Unreadable};
+pub use journal::Journal;
