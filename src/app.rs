@@ -146,8 +146,8 @@ impl App {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
         let calls = self.accounts.iter().map(|account| {
-            let Standing { left, waiting: [writes, reads], is_down } = account.standing();
-            let waiting = [("writes", writes), ("reads", reads)];
+            let Standing { left, waiting: [writes, reads, background], is_down } = account.standing();
+            let waiting = [("writes", writes), ("reads", reads), ("background", background)];
             Calls { location: account.location.to_string(), left, waiting, is_down }
         });
         let queued = self.admission.waiting();

@@ -85,7 +85,7 @@ pub struct Calls {
     /// How many may be sent in this window, as far as that was told.
     pub left: Option<u32>,
     /// How many wait, by lane.
-    pub waiting: [(&'static str, usize); 2],
+    pub waiting: [(&'static str, usize); 3],
     /// Whether they are kept back because the upstream is down.
     pub is_down: bool,
 }

@@ -5,6 +5,7 @@ mod document;
 mod explain;
 mod facts;
 mod guard;
+mod inside;
 mod outcome;
 mod plan;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 
 /// By so much the upstream's clock may be behind: what it says to have been created this long before a change began may have
@@ -102,7 +102,7 @@ impl Upstream {
     /// answer comes.
     pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
-        let made = tokio::spawn(self.on(self.errand.in_lane(Lane::Writes)).make(write.clone()));
+        let made = tokio::spawn(self.on(self.errand.of_a_change()).make(write.clone()));
         match self.errand.in_time(made).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {

@@ -64,6 +64,40 @@ impl Journal {
         self.file().write(move |transaction| finish(transaction, &id, outcome)).await
     }
 
+    /// The same, with what else has to be written down at the same moment.
+    pub(in crate::events) async fn finish_with(
+        &self,
+        id: &EffectId,
+        outcome: &str,
+        along: impl FnOnce(&WriteTransaction) -> Result<(), redb::Error> + Send + 'static,
+    ) -> Result<(), Trouble> {
+        let (id, outcome) = (id.clone(), outcome.into());
+        let work = move |transaction: &WriteTransaction| {
+            along(transaction)?;
+            finish(transaction, &id, outcome)
+        };
+        self.file().write(work).await
+    }
+
+    /// Notes that an effect was surely not made: it may be begun as a new one.
+    pub(in crate::events) async fn release(&self, id: &EffectId) -> Result<(), Trouble> {
+        let id = id.clone();
+        let work = move |transaction: &WriteTransaction| {
+            let mut effects = transaction.open_table(EFFECTS)?;
+            let known = effects.remove(key(&id))?.and_then(|row| serde_json::from_slice::<Effect>(row.value()).ok());
+            if let Some(Effect { began, .. }) = known {
+                transaction.open_table(BEGUN)?.remove((
+                    began.as_millisecond(),
+                    &*id.event,
+                    &*id.automation,
+                    id.step,
+                ))?;
+            }
+            Ok(())
+        };
+        self.file().write(work).await
+    }
+
     /// Everything that was begun because of an event.
     pub fn effects(&self, event: &str) -> Result<Vec<Effect>, Trouble> {
         self.file().read(|transaction| {
@@ -143,6 +177,8 @@ mod tests {
         let known: Vec<_> = journal.effects("e").unwrap().into_iter().map(|effect| effect.outcome).collect();
         assert_eq!(known, [Some("made task t1".into()), None]);
         assert_eq!(journal.effects("nothing").unwrap(), []);
+        journal.release(&effect("e", 1)).await.unwrap();
+        assert_eq!(journal.begin(&effect("e", 1), at(6)).await, Ok(Begun::New));
     }
 
     #[tokio::test]

@@ -117,7 +117,8 @@ impl Journal {
         Ok(Self { file: Arc::new(file), bounds })
     }
 
-    fn file(&self) -> &File {
+    /// Where what follows from events is kept beside them.
+    pub(in crate::events) fn file(&self) -> &File {
         &self.file
     }
 
@@ -209,7 +210,7 @@ impl Journal {
 }
 
 /// A table that nobody wrote to yet does not exist, and has nothing in it.
-fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, redb::Error> {
+pub(in crate::events) fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, redb::Error> {
     match table {
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         table => Ok(Some(table?)),
@@ -217,7 +218,7 @@ fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, redb::Error> {
 }
 
 /// Rows are made of texts and numbers, and those can always be written.
-fn json(row: &impl serde::Serialize) -> Vec<u8> {
+pub(in crate::events) fn json(row: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(row).unwrap_or_default()
 }
 
