@@ -3,6 +3,7 @@
 mod admission;
 mod credentials;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events::Events;
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
@@ -48,6 +50,7 @@ pub struct App {
     request_timeout: Duration,
     body_limit: usize,
     pending: Pending,
+    events: Option<Events>,
     draining: AtomicBool,
 }
 
@@ -81,6 +84,7 @@ impl App {
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config));
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
@@ -91,6 +95,7 @@ impl App {
             upstream,
             operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
+            events,
             clock,
             metrics,
             admission: Admission::new(config.max_in_progress),
@@ -151,12 +156,25 @@ impl App {
             Calls { location: account.location.to_string(), left, waiting, is_down }
         });
         let queued = self.admission.waiting();
-        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held }
+        let events = self.events().and_then(Events::levels);
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held, events }
     }
 
     /// Installations that were begun.
     pub fn pending(&self) -> &Pending {
         &self.pending
+    }
+
+    /// What the upstream tells by itself, if it may.
+    pub fn events(&self) -> Option<&Events> {
+        self.events.as_ref()
+    }
+
+    /// Handles what is heard, until `stop`.
+    pub async fn work(&self, stop: impl Future<Output = ()>) {
+        if let Some(events) = &self.events {
+            events.work(stop).await;
+        }
     }
 
     /// Most time for one request.

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod events;
 mod explain;
 mod health;
 mod key;
@@ -48,6 +49,9 @@ enum Command {
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Looks at the journal of events, and handles events again
+    #[command(subcommand)]
+    Events(events::Command),
     /// Prints the GraphQL schema
     Schema,
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
@@ -108,6 +112,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Schema => print(&crate::schema::sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
+        Command::Events(command) => wait_for(events::run(command)),
         Command::Config(file) => settings::print(&file.load()),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),
