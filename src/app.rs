@@ -1,8 +1,10 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
 mod admission;
+mod automations;
 mod credentials;
 
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events::Events;
+use crate::events::automation::{Automations, Schema};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
@@ -41,13 +45,15 @@ pub struct App {
     auth: Auth,
     loader: DataLoader,
     upstream: Upstream,
-    operations: Operations,
+    operations: Arc<Operations>,
     clock: Clock,
     metrics: Arc<Metrics>,
     admission: Admission,
     request_timeout: Duration,
     body_limit: usize,
     pending: Pending,
+    events: Option<Events>,
+    automations: Option<Arc<Automations>>,
     draining: AtomicBool,
 }
 
@@ -81,16 +87,23 @@ impl App {
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config));
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
+        let operations = Arc::new(Operations::new(sizes, bounds, epochs, clock.clone())?);
+        let loader = DataLoader::new(upstream.clone());
+        let schema = Schema { operations: operations.clone(), loader: loader.clone() };
+        let (events, automations) = automations::open(config, events, schema, &accounts, &clock)?;
         Ok(Self {
             accounts,
             auth,
-            loader: DataLoader::new(upstream.clone()),
+            loader,
             upstream,
-            operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
+            operations,
             pending: Pending::new(clock.clone()),
+            events,
+            automations,
             clock,
             metrics,
             admission: Admission::new(config.max_in_progress),
@@ -151,12 +164,38 @@ impl App {
             Calls { location: account.location.to_string(), left, waiting, is_down }
         });
         let queued = self.admission.waiting();
-        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held }
+        let events = self.events().and_then(Events::levels);
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held, events }
     }
 
     /// Installations that were begun.
     pub fn pending(&self) -> &Pending {
         &self.pending
+    }
+
+    /// What the upstream tells by itself, if it may.
+    pub fn events(&self) -> Option<&Events> {
+        self.events.as_ref()
+    }
+
+    /// The way that automations ask and change things.
+    pub fn schema(&self) -> Schema {
+        Schema { operations: self.operations.clone(), loader: self.loader() }
+    }
+
+    /// Handles what is heard, until `stop`.
+    pub async fn work(&self, stop: impl Future<Output = ()>) {
+        let Some(events) = &self.events else { return };
+        let timers = async {
+            match &self.automations {
+                Some(automations) => automations.watch_timers(|| events.wake()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = events.work(stop) => {}
+            () = timers => {}
+        }
     }
 
     /// Most time for one request.

@@ -8,15 +8,17 @@ mod negotiate;
 mod oauth;
 mod status;
 mod track;
+mod webhooks;
 
 use std::future::{Future, IntoFuture, pending};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tower::make::Shared;
 
@@ -35,6 +37,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
+        .route("/webhooks/contacts", post(webhooks::contacts))
         .route("/oauth/install", get(oauth::install))
         .route("/oauth/callback", get(oauth::callback))
         .merge(explorer::routes())
@@ -62,6 +65,15 @@ pub async fn serve(
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
+    // Beside the requests, and not after this has ended, however it ends.
+    let (end, ended) = oneshot::channel::<()>();
+    let (working, mut work) = (app.clone(), JoinSet::new());
+    work.spawn(async move {
+        let stop = async {
+            let _ = ended.await;
+        };
+        working.work(stop).await;
+    });
     let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
@@ -69,11 +81,15 @@ pub async fn serve(
         }
         sleep(most).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         ended = server => ended,
         () = out_of_time => {
             tracing::warn!("some connections were cut: their requests were not complete in time");
             Ok(())
         }
-    }
+    };
+    drop(end);
+    // What went wrong with it was told by it.
+    while work.join_next().await.is_some() {}
+    served
 }

@@ -96,6 +96,13 @@ impl Upstream {
         self.parts.cache.epochs().forget(tag);
     }
 
+    /// Forgets what somebody else changed in a location, whoever looks at it. `behind`: from where that may be missing for a while.
+    pub fn changed_elsewhere(&self, location: &str, behind: Behind<'_>, touched: impl FnOnce(&mut dyn FnMut(Tag<'_>))) {
+        // Before the forgetting: who reads a list after that has to know.
+        self.parts.lately.note(location, behind);
+        touched(&mut |tag| self.forget(tag));
+    }
+
     /// Makes a change, begun while its errand has time or not at all.
     ///
     /// It runs in a task of its own: when its caller has gone, what it touched still has to be forgotten when the
@@ -173,7 +180,7 @@ impl Upstream {
             write.keep(done, &mut shelf);
         }
         // Before the forgetting: who reads a list after that has to know.
-        self.parts.lately.note(write.account(), write.behind(done));
+        self.parts.lately.note(&write.account().location, write.behind(done));
         write.touched(done, &mut |tag| epochs.forget(tag));
         let as_of = epochs.now();
         for put in shelf.put {

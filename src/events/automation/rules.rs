@@ -73,6 +73,13 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether one of them posts something.
+    pub fn post(&self) -> bool {
+        self.0.iter().flat_map(|rule| &rule.then).any(|action| matches!(action, Action::Post { .. }))
+    }
+}
+
 impl Automation {
     fn read(mut table: Table, form: &mut Form<'_>) -> Option<Self> {
         let good = |name: &str| (1..=LONGEST_NAME).contains(&name.len()) && !name.chars().any(char::is_control);

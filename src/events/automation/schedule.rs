@@ -1,6 +1,5 @@
 //! Moments before and after dates: an event tells a date, a timer is set, and when it is due the truth is read.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -136,7 +135,7 @@ impl Automations {
     }
 
     /// Hands the timers that are due to the journal, forever. `wake`: it has something new.
-    pub async fn watch_timers(self: Arc<Self>, wake: impl Fn()) {
+    pub async fn watch_timers(&self, wake: impl Fn()) {
         loop {
             let wait = match self.take_due().await {
                 Ok((0, next)) => next,

@@ -24,6 +24,10 @@ use super::Event;
 use crate::state;
 use file::File;
 
+/// Where it is, below the state directory.
+pub const FOLDER: &str = "events";
+pub const FILE: &str = "journal.redb";
+
 /// By number, JSON.
 const ENTRIES: TableDefinition<u64, &[u8]> = TableDefinition::new("entries");
 
@@ -111,8 +115,8 @@ impl Journal {
 
     fn bounded(state_dir: &Path, bounds: Bounds) -> Result<Self, Trouble> {
         let told = |error: std::io::Error| Trouble::Storage(error.to_string());
-        let dir = state::directory(state_dir, "events").map_err(told)?;
-        let file = File::open(&dir.join("journal.redb"))?;
+        let dir = state::directory(state_dir, FOLDER).map_err(told)?;
+        let file = File::open(&dir.join(FILE))?;
         state::sync(&dir).and_then(|()| state::sync(state_dir)).map_err(told)?;
         Ok(Self { file: Arc::new(file), bounds })
     }
