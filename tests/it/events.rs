@@ -1,5 +1,6 @@
 //! What the upstream tells by itself: who may tell it, what follows from it, and that nothing is lost.
 
+mod automations;
 mod forgetting;
 mod intake;
 

@@ -143,7 +143,7 @@ impl Action {
             Self::CreateTask { title, body, due_in, assigned_to } => Planned::CreateTask {
                 title: title.render(values)?,
                 body: maybe(body)?,
-                due_date: later(now, *due_in),
+                due_date: second(later(now, *due_in)),
                 assigned_to: maybe(assigned_to)?,
             },
             Self::AddNote { note } => Planned::AddNote { note: note.render(values)? },
@@ -171,6 +171,11 @@ impl Planned {
             Self::Post { .. } => "post",
         }
     }
+}
+
+/// The second of a moment: what the upstream keeps of smaller parts is not known, and it is looked for by this.
+fn second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }
 
 /// A moment so much later.
