@@ -267,7 +267,7 @@ async fn those_who_have_gone_make_nobody_think_that_the_line_is_long() {
         let gone = governor.admit(&errand);
         assert!(tokio::time::timeout(Duration::ZERO, gone).await.is_err());
     }
-    assert_eq!(governor.standing().waiting, [0, 20]);
+    assert_eq!(governor.standing().waiting, [0, 20, 0]);
     let errand = Errand::new(Payer(0), Some(Instant::now() + ms(15_000)));
     assert!(governor.admit(&errand).await.is_ok());
 }
