@@ -1,8 +1,10 @@
 //! What the upstream tells by itself: who may tell it, what follows from it, and that nothing is lost.
 
 mod automations;
+mod crash;
 mod forgetting;
 mod intake;
+mod journal;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
@@ -73,9 +75,9 @@ fn ago(seconds: i64) -> String {
 }
 
 /// An event with an id of its own, of the first location, with these keys.
-fn event(stage: &Stage, kind: &str, more: &Value) -> Value {
+fn event(sandbox: &Sandbox, kind: &str, more: &Value) -> Value {
     let id = format!("w-{:016x}", fastrand::u64(..));
-    let mut event = json!({ "type": kind, "locationId": stage.sandbox.info().location_id, "appId": "app",
+    let mut event = json!({ "type": kind, "locationId": sandbox.info().location_id, "appId": "app",
                             "timestamp": ago(0), "webhookId": id });
     event.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     event

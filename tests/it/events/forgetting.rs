@@ -51,7 +51,7 @@ async fn each_event_forgets_what_it_concerns_of_its_contact_and_nothing_of_anoth
     read(&stage, contact, task, note).await;
     read(&stage, other, other_task, other_note).await;
     for (n, (kind, keys, forgotten)) in cases.iter().enumerate() {
-        assert_eq!(sender.tell(&stage, &event(&stage, kind, keys)).await, 200, "{kind}");
+        assert_eq!(sender.tell(&stage, &event(&stage.sandbox, kind, keys)).await, 200, "{kind}");
         handled(&stage, n as u64 + 1).await;
         let forgotten = forgotten.iter().map(|route| (*route, 1)).collect();
         assert_eq!(read(&stage, contact, task, note).await, forgotten, "{kind}");
@@ -69,11 +69,11 @@ async fn an_event_is_a_hint_and_pages_that_show_its_contact_are_read_again() {
     names().await;
     assert_eq!(stage.calls().get(LIST), Some(&1));
     let (shown, not_shown) = (stage.ids()[3].clone(), stage.ids()[200].clone());
-    sender.tell(&stage, &event(&stage, "ContactUpdate", &json!({ "id": not_shown, "name": "Mallory" }))).await;
+    sender.tell(&stage, &event(&stage.sandbox, "ContactUpdate", &json!({ "id": not_shown, "name": "Mallory" }))).await;
     handled(&stage, 1).await;
     assert_eq!(names().await, before);
     assert_eq!(stage.calls().get(LIST), None);
-    sender.tell(&stage, &event(&stage, "ContactUpdate", &json!({ "id": shown, "name": "Mallory" }))).await;
+    sender.tell(&stage, &event(&stage.sandbox, "ContactUpdate", &json!({ "id": shown, "name": "Mallory" }))).await;
     handled(&stage, 2).await;
     assert_eq!(names().await, before, "nothing that an event says is answered");
     // The page, and the contact by its id: the list may not show the change yet.
@@ -91,7 +91,7 @@ async fn what_every_credential_sees_is_forgotten() {
     let read = async || stage.ask_as(&token, Some(&location), PROFILE, id.clone()).await;
     assert_eq!(read().await.0, 200);
     stage.calls();
-    sender.tell(&stage, &event(&stage, "ContactUpdate", &id)).await;
+    sender.tell(&stage, &event(&stage.sandbox, "ContactUpdate", &id)).await;
     handled(&stage, 1).await;
     read().await;
     assert_eq!(stage.calls(), [(CONTACT, 1)].into());

@@ -8,7 +8,7 @@ async fn what_is_signed_is_taken_and_everything_else_refused_without_an_effect()
     let stage = sender.stage(Options::default(), &[]).await;
     stage.profile().await;
     stage.calls();
-    let update = event(&stage, "ContactUpdate", &json!({ "id": contacts_gateway::sandbox::DEMO_CONTACT }));
+    let update = event(&stage.sandbox, "ContactUpdate", &json!({ "id": contacts_gateway::sandbox::DEMO_CONTACT }));
     let body = update.to_string().into_bytes();
     let (good, strange) = (sender.sign(&body), Sender::new().sign(&body));
     let header = "x-ghl-signature";
@@ -46,11 +46,11 @@ async fn what_comes_again_or_too_late_does_nothing() {
         stage.calls();
     };
     let id = json!({ "id": contacts_gateway::sandbox::DEMO_CONTACT });
-    let told = event(&stage, "ContactUpdate", &id);
+    let told = event(&stage.sandbox, "ContactUpdate", &id);
     assert_eq!(sender.tell(&stage, &told).await, 200);
     handled(&stage, 1).await;
     warm().await;
-    let mut late = event(&stage, "ContactUpdate", &id);
+    let mut late = event(&stage.sandbox, "ContactUpdate", &id);
     late["timestamp"] = ago(3 * 3600).into();
     // The same id in another body is the same event.
     let mut same = told.clone();
@@ -63,7 +63,7 @@ async fn what_comes_again_or_too_late_does_nothing() {
     warm().await;
     assert!(stage.calls().is_empty());
     // What the sender sends again, after somebody on the way answered 429, is as good as new.
-    let mut delayed = event(&stage, "ContactUpdate", &id);
+    let mut delayed = event(&stage.sandbox, "ContactUpdate", &id);
     delayed["timestamp"] = ago(75 * 60).into();
     assert_eq!(sender.tell(&stage, &delayed).await, 200);
     handled(&stage, 2).await;
@@ -75,7 +75,7 @@ async fn what_comes_again_or_too_late_does_nothing() {
 async fn an_event_without_an_id_is_known_by_its_bytes() {
     let sender = Sender::new();
     let stage = sender.stage(Options::default(), &[]).await;
-    let mut update = event(&stage, "ContactUpdate", &json!({ "id": contacts_gateway::sandbox::DEMO_CONTACT }));
+    let mut update = event(&stage.sandbox, "ContactUpdate", &json!({ "id": contacts_gateway::sandbox::DEMO_CONTACT }));
     update.as_object_mut().unwrap().remove("webhookId");
     for _ in 0..2 {
         assert_eq!(sender.tell(&stage, &update).await, 200);
@@ -93,15 +93,15 @@ async fn what_is_signed_but_strange_is_kept_and_ignored() {
     stage.profile().await;
     stage.calls();
     let demo = contacts_gateway::sandbox::DEMO_CONTACT;
-    let mut elsewhere = event(&stage, "ContactUpdate", &json!({ "id": demo }));
+    let mut elsewhere = event(&stage.sandbox, "ContactUpdate", &json!({ "id": demo }));
     elsewhere["locationId"] = "LOC_OTHER".into();
     let strange = [
-        event(&stage, "ContactTeleported", &json!({ "id": demo })),
-        event(&stage, "TaskCreate", &json!({ "id": "t1", "title": "x" })),
-        event(&stage, "ContactUpdate", &json!({})),
-        event(&stage, "ContactUpdate", &json!({ "id": 17, "tags": "x" })),
-        event(&stage, "ContactUpdate", &json!({ "id": format!("../{demo}") })),
-        event(&stage, "AppointmentUpdate", &json!({ "appointment": "none" })),
+        event(&stage.sandbox, "ContactTeleported", &json!({ "id": demo })),
+        event(&stage.sandbox, "TaskCreate", &json!({ "id": "t1", "title": "x" })),
+        event(&stage.sandbox, "ContactUpdate", &json!({})),
+        event(&stage.sandbox, "ContactUpdate", &json!({ "id": 17, "tags": "x" })),
+        event(&stage.sandbox, "ContactUpdate", &json!({ "id": format!("../{demo}") })),
+        event(&stage.sandbox, "AppointmentUpdate", &json!({ "appointment": "none" })),
         elsewhere,
         json!([1, 2]),
         json!("text"),
@@ -125,9 +125,9 @@ async fn what_is_signed_but_strange_is_kept_and_ignored() {
 async fn a_body_that_is_too_large_is_refused() {
     let sender = Sender::new();
     let stage = sender.stage(Options::default(), &[("BODY_LIMIT", "1KiB")]).await;
-    let large = event(&stage, "ContactUpdate", &json!({ "id": "x".repeat(2000) }));
+    let large = event(&stage.sandbox, "ContactUpdate", &json!({ "id": "x".repeat(2000) }));
     assert_eq!(sender.tell(&stage, &large).await, 413);
-    assert_eq!(sender.tell(&stage, &event(&stage, "ContactUpdate", &json!({ "id": "x" }))).await, 200);
+    assert_eq!(sender.tell(&stage, &event(&stage.sandbox, "ContactUpdate", &json!({ "id": "x" }))).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +135,8 @@ async fn many_at_once_are_all_taken() {
     let sender = Sender::new();
     let stage = sender.stage(Options::default(), &[]).await;
     let ids = stage.ids();
-    let events: Vec<_> = (0..300).map(|n| event(&stage, "ContactUpdate", &json!({ "id": ids[n % 100] }))).collect();
+    let events: Vec<_> =
+        (0..300).map(|n| event(&stage.sandbox, "ContactUpdate", &json!({ "id": ids[n % 100] }))).collect();
     let told = futures_util::future::join_all(events.iter().map(|event| sender.tell(&stage, event))).await;
     assert!(told.iter().all(|status| *status == 200), "{told:?}");
     handled(&stage, 300).await;
@@ -148,7 +149,7 @@ async fn without_keys_no_events_are_taken_and_no_state_is_kept() {
     let state = folder.path().join("state");
     let stage = Stage::set(&[("STATE_DIR", state.to_str().unwrap())]).await;
     let sender = Sender::new();
-    assert_eq!(sender.tell(&stage, &event(&stage, "ContactUpdate", &json!({ "id": "x" }))).await, 404);
+    assert_eq!(sender.tell(&stage, &event(&stage.sandbox, "ContactUpdate", &json!({ "id": "x" }))).await, 404);
     assert_eq!(stage.get("/webhooks/contacts").send().await.unwrap().status(), 405);
     assert!(!state.exists());
 }
