@@ -43,6 +43,8 @@ fn a_file_with_everything_in_it_is_read() {
     assert_eq!(all[0].per_hour, 3);
     assert!(all[0].asks.reads_record() && all[0].tells.reads_contact());
     assert_eq!(Rules::read("").expect("no rules").0.len(), 0);
+    let sample = Rules::read(include_str!("../../../../examples/automations.toml")).expect("the sample file");
+    assert_eq!(sample.0.len(), 4);
 }
 
 #[test]
