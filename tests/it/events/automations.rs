@@ -25,6 +25,10 @@ async fn following(sender: &Sender, rules: &str, more: &[(&str, &str)]) -> Stage
     sender.stage(Options::default(), &[&[("AUTOMATIONS", &*file)], more].concat()).await
 }
 
+fn event(stage: &Stage, kind: &str, more: &Value) -> Value {
+    super::event(&stage.sandbox, kind, more)
+}
+
 fn file(sender: &Sender, rules: &str) -> String {
     let path = sender.folder.path().join("automations.toml");
     std::fs::write(&path, rules).expect("a file");
