@@ -23,9 +23,9 @@ use super::track::RequestId;
 use crate::app::{App, LONGEST_WAIT};
 use crate::caller::{Caller, Payer};
 use crate::graph::error::brief;
-use crate::graph::{Error, Request};
+use crate::graph::{Code, Error, Request};
 use crate::metrics::Outcome;
-use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
+use crate::operation::{Answer, Asked, Incoming, Operations, Ready, Refusal, Way};
 
 /// Asks for what an answer cost, by `1`.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
@@ -52,6 +52,24 @@ pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query
     let id = RequestId::of(&headers);
     let response = match Exchange::open(&app, &headers, &id).await {
         Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
+        Err(refused) => *refused,
+    };
+    id.put(response)
+}
+
+/// `GET /operations/{name}`.
+pub async fn named(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extract::Path(name): extract::Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let id = RequestId::of(&headers);
+    let response = match Exchange::open(&app, &headers, &id).await {
+        Ok(exchange) => {
+            let asked = format!("{name}?{}", query.unwrap_or_default());
+            exchange.answer(Way::Named, asked.into()).await
+        }
         Err(refused) => *refused,
     };
     id.put(response)
@@ -123,6 +141,9 @@ impl<'a> Exchange<'a> {
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let operations = self.app.operations();
+        if operations.has_manifest() {
+            operations.keep_up().await;
+        }
         let explains = explains(self.headers);
         if let Some(ready) = operations.known(&incoming).filter(|_| !explains) {
             self.count(Outcome::Kept);
@@ -140,6 +161,7 @@ impl<'a> Exchange<'a> {
         let asked = match way {
             Way::Post => from_body(&incoming.bytes),
             Way::Get => from_query(&incoming.bytes),
+            Way::Named => from_name(operations, &incoming.bytes),
         };
         let asked = match asked {
             Ok(asked) => asked,
@@ -286,21 +308,33 @@ fn from_json<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, Unread> 
 }
 
 fn from_query(query: &[u8]) -> Result<Asked, Unread> {
-    let mut asked = Asked { query: String::new(), operation_name: None, variables: None, _extensions: None };
+    let mut asked = Asked::default();
     let object = |name: &str, text: &str| -> Result<Option<JsonMap>, Unread> {
         from_json(text.as_bytes(), &format!("`{name}`"))
     };
     for (name, value) in form_urlencoded::parse(query) {
         match &*name {
-            "query" => asked.query = value.into_owned(),
+            "query" if !value.is_empty() => asked.query = Some(value.into_owned()),
+            "documentId" => asked.document_id = Some(value.into_owned()),
+            "doc_id" => asked.doc_id = Some(value.into_owned()),
             "operationName" if !value.is_empty() => asked.operation_name = Some(value.into_owned()),
             "variables" if !value.is_empty() => asked.variables = object("variables", &value)?,
-            "extensions" if !value.is_empty() => asked._extensions = object("extensions", &value)?,
+            "extensions" if !value.is_empty() => asked.extensions = object("extensions", &value)?,
             _ => {}
         }
     }
-    match asked.query.is_empty() {
-        true => Err((400, Error::bad_input("There is no `query` in the address."))),
-        false => Ok(asked),
-    }
+    Ok(asked)
+}
+
+/// A trusted operation by its name, then `?`, then a query that may have `variables`.
+fn from_name(operations: &Operations, bytes: &[u8]) -> Result<Asked, Unread> {
+    let text = String::from_utf8_lossy(bytes);
+    let (name, query) = text.split_once('?').unwrap_or((&text, ""));
+    let Some(document) = operations.text_with(name) else {
+        let message = format!("There is no trusted document with one operation `{}`.", brief(name));
+        return Err((404, Error::new(Code::NotFound, message)));
+    };
+    let Asked { variables, .. } = from_query(query.as_bytes())?;
+    let query = Some(document.to_string());
+    Ok(Asked { query, operation_name: Some(name.to_owned()), variables, ..Asked::default() })
 }

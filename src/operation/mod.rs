@@ -7,9 +7,11 @@ mod facts;
 mod guard;
 mod outcome;
 mod plan;
+mod trusted;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apollo_compiler::response::JsonMap;
@@ -27,11 +29,12 @@ use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
 pub use document::Problem;
 use document::{Document, Documents, Operation};
-pub use explain::{Explained, explain};
+pub use explain::{Explained, Explainer};
 use facts::Kind;
 pub use guard::Bounds;
 use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
 use plan::Plan;
+pub use trusted::Trusted;
 
 /// Fields answer by themselves when a request's time is over; so much later the rest is given up, too.
 const GRACE: Duration = Duration::from_secs(1);
@@ -40,20 +43,27 @@ const GRACE: Duration = Duration::from_secs(1);
 const LARGE: usize = 32 << 10;
 
 /// A request as it comes over HTTP.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
     /// The document.
-    pub query: String,
+    #[serde(default)]
+    pub query: Option<String>,
+    /// What stands for it, as the specification has it.
+    #[serde(default)]
+    pub document_id: Option<String>,
+    /// The same, as Relay sends it.
+    #[serde(default, rename = "doc_id")]
+    pub doc_id: Option<String>,
     /// Which of its operations.
     #[serde(default)]
     pub operation_name: Option<String>,
     /// The values of its variables.
     #[serde(default)]
     pub variables: Option<JsonMap>,
-    /// Nothing is read from them yet; they have to be an object.
-    #[serde(default, rename = "extensions")]
-    pub _extensions: Option<JsonMap>,
+    /// A `persistedQuery` is read from them.
+    #[serde(default)]
+    pub extensions: Option<JsonMap>,
 }
 
 /// What a request is answered with.
@@ -102,6 +112,9 @@ pub struct Sizes {
 pub struct Operations {
     schema: Schema,
     documents: Documents,
+    trusted: Trusted,
+    /// The manifest that kept answers go by.
+    manifest: AtomicU64,
     bounds: Bounds,
     answers: Arc<Answers>,
 }
@@ -128,10 +141,18 @@ impl Prepared<'_> {
 
 impl Operations {
     /// `bounds`: what an operation may come to. Answers are good as `epochs` and `clock` tell.
-    pub fn new(sizes: Sizes, bounds: Bounds, epochs: Arc<Epochs>, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(
+        sizes: Sizes,
+        bounds: Bounds,
+        trusted: Trusted,
+        epochs: Arc<Epochs>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             schema: schema::build(),
             documents: Documents::new(sizes.documents, bounds)?,
+            trusted,
+            manifest: AtomicU64::new(0),
             bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
         })
@@ -142,6 +163,26 @@ impl Operations {
         self.answers.known(incoming)
     }
 
+    /// Reads the manifest again if that is due. Answers to documents that it does not have any more are not given out again.
+    pub async fn keep_up(&self) {
+        let Some(file) = self.trusted.file() else { return };
+        file.keep_up().await;
+        let version = file.with(|_, version| version);
+        if self.manifest.swap(version, Ordering::Relaxed) != version {
+            self.answers.forget_all();
+        }
+    }
+
+    /// Whether there is a manifest to keep up with.
+    pub fn has_manifest(&self) -> bool {
+        self.trusted.file().is_some()
+    }
+
+    /// The document of the manifest that has an operation of this name.
+    pub fn text_with(&self, name: &str) -> Option<Arc<str>> {
+        self.trusted.text_with(name)
+    }
+
     /// Bytes that are held for documents and for answers, as weighed.
     pub fn bytes(&self) -> (u64, u64) {
         (self.documents.bytes(), self.answers.bytes())
@@ -150,9 +191,9 @@ impl Operations {
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
     pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
         let refuse = |status, problems| Answer::Refused(Refusal::each(status, problems, request_id));
-        let document = match self.documents.get(&asked.query) {
+        let document = match self.trusted.document(asked, &self.documents) {
             Ok(document) => document,
-            Err(problems) => return refuse(400, problems),
+            Err((status, problems)) => return refuse(status, problems),
         };
         let prepared = match self.prepare(&request.caller, &document, incoming.way, asked) {
             Ok(prepared) => prepared,
@@ -212,7 +253,7 @@ impl Operations {
     ) -> Result<Prepared<'a>, (u16, Problem)> {
         let bad = |problem: Problem| (400, problem);
         let operation = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
-        if way == Way::Get && operation.facts.kind != Kind::Query {
+        if way != Way::Post && operation.facts.kind != Kind::Query {
             let message = "GET only runs queries: send this operation by POST.";
             return Err((405, Error::bad_input(message).into()));
         }

@@ -29,6 +29,7 @@ mod stale;
 mod support;
 mod tenancy;
 mod together;
+mod trusted;
 mod untold;
 mod vendor;
 mod writes;
