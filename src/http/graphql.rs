@@ -163,6 +163,12 @@ impl<'a> Exchange<'a> {
             Way::Get => from_query(&incoming.bytes),
             Way::Named => from_name(operations, &incoming.bytes),
         };
+        let asked = asked.and_then(|asked| match asked.has_document() {
+            true => Ok(asked),
+            false => {
+                Err((400, Error::bad_input("There is no `query` in it, and no `documentId` that stands for one.")))
+            }
+        });
         let asked = match asked {
             Ok(asked) => asked,
             Err(why) => {

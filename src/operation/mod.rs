@@ -66,6 +66,14 @@ pub struct Asked {
     pub extensions: Option<JsonMap>,
 }
 
+impl Asked {
+    /// Whether it sends a document, or something that stands for one.
+    pub fn has_document(&self) -> bool {
+        let persisted = || self.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+        self.query.is_some() || self.document_id.is_some() || self.doc_id.is_some() || persisted()
+    }
+}
+
 /// What a request is answered with.
 pub enum Answer {
     /// Bytes without errors in them.

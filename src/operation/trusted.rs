@@ -87,10 +87,7 @@ impl Trusted {
     pub fn document(&self, asked: &Asked, documents: &Documents) -> Result<Arc<Document>, Unfound> {
         let sent = asked.query.as_deref();
         let (id, is_digest) = match named(asked)? {
-            None => {
-                let none = "There is no `query` in it, and no `documentId` that stands for one.";
-                return self.admit(sent.ok_or_else(|| refused(400, Error::bad_input(none)))?, documents);
-            }
+            None => return self.admit(sent.unwrap_or_default(), documents),
             Some(Named::Id(id)) => (id, false),
             Some(Named::Digest(digest)) => (digest, true),
         };
