@@ -35,6 +35,23 @@ pub fn ttls(config: &Config) -> Ttls {
     }
 }
 
+/// What an operation may come to.
+pub fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        tokens: config.max_tokens,
+        nesting: config.max_nesting,
+        depth: config.max_depth,
+        fields: config.max_fields,
+        aliases: config.max_aliases,
+        root_fields: config.max_root_fields,
+        directives: config.max_directives,
+        introspection_depth: config.max_introspection_depth,
+        list: config.max_list,
+        variables: config.max_variables,
+        calls: Bounds::calls(config.max_calls, &config.max_calls_by_scope),
+    }
+}
+
 /// The gateway.
 pub struct App {
     accounts: Vec<Arc<Account>>,
@@ -82,14 +99,12 @@ impl App {
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config));
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
-        let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
-        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
         Ok(Self {
             accounts,
             auth,
             loader: DataLoader::new(upstream.clone()),
             upstream,
-            operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
+            operations: Operations::new(sizes, bounds(config), epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
             clock,
             metrics,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{USAGE, print};
 use crate::app;
 use crate::config;
-use crate::operation::{self, Bounds, Explained, Problem};
+use crate::operation::{self, Explained, Problem};
 use crate::upstream::Ttls;
 
 /// What to explain.
@@ -50,9 +50,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let settings = config::defaults().context("the defaults of the settings cannot be used")?;
     let ttls = app::ttls(&settings);
-    let calls = Bounds::calls(settings.max_calls, &settings.max_calls_by_scope);
-    let bounds = Bounds { fields: settings.max_fields, depth: settings.max_depth, calls };
-    let all = match operation::explain(&text, options.operation.as_deref(), &variables, bounds)? {
+    let all = match operation::explain(&text, options.operation.as_deref(), &variables, app::bounds(&settings))? {
         Ok(all) => all,
         Err(problems) => {
             let line = |Problem { error, at }: &Problem| match at {

@@ -111,8 +111,20 @@ pub const SETTINGS: &[Setting] = &[
         "5m",
         "how long after its time anything is given out, and marked, when the upstream cannot be had; 0s: not at all",
     ),
+    setting("GATEWAY_MAX_TOKENS", "15000", "most tokens of a document: names, numbers, texts and marks"),
+    setting("GATEWAY_MAX_NESTING", "64", "most brackets of a document inside of each other"),
     setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
-    setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
+    setting("GATEWAY_MAX_FIELDS", "10000", "most fields of a document, counted with its fragments spread"),
+    setting("GATEWAY_MAX_ALIASES", "30", "most aliases of an operation, counted so"),
+    setting("GATEWAY_MAX_ROOT_FIELDS", "20", "most fields at the top of an operation, counted so"),
+    setting("GATEWAY_MAX_DIRECTIVES", "50", "most directives of an operation, counted so"),
+    setting(
+        "GATEWAY_MAX_INTROSPECTION_DEPTH",
+        "2",
+        "most lists of fields and types inside of each other where the schema is asked for",
+    ),
+    setting("GATEWAY_MAX_LIST", "1000", "most values of a list that is given, in a document or a variable"),
+    setting("GATEWAY_MAX_VARIABLES", "128KiB", "most bytes of a request's variables, names and values"),
     setting("GATEWAY_MAX_CALLS", "500", "most upstream calls that an operation may need, less what the cache holds"),
     setting(
         "GATEWAY_MAX_CALLS_BY_SCOPE",
@@ -150,8 +162,16 @@ pub struct Config {
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
+    pub max_tokens: usize,
+    pub max_nesting: usize,
     pub max_depth: usize,
     pub max_fields: u64,
+    pub max_aliases: u64,
+    pub max_root_fields: u64,
+    pub max_directives: u64,
+    pub max_introspection_depth: usize,
+    pub max_list: usize,
+    pub max_variables: usize,
     pub max_calls: u64,
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
@@ -220,9 +240,18 @@ fn read(from: &mut Reader) -> Option<Config> {
     let ttl_pages = from.time("GATEWAY_TTL_PAGES");
     let stale_while_revalidate = from.time("GATEWAY_STALE_WHILE_REVALIDATE");
     let stale_if_error = from.time("GATEWAY_STALE_IF_ERROR");
+    let max_tokens = from.number("GATEWAY_MAX_TOKENS", 1..=1_000_000);
+    // The executing library reads no more.
+    let max_nesting = from.number("GATEWAY_MAX_NESTING", 1..=64);
     // Deeper ones would need more stack to execute than a thread has.
     let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
+    let max_aliases = from.number("GATEWAY_MAX_ALIASES", 0..=1_000_000);
+    let max_root_fields = from.number("GATEWAY_MAX_ROOT_FIELDS", 1..=1_000_000);
+    let max_directives = from.number("GATEWAY_MAX_DIRECTIVES", 0..=1_000_000);
+    let max_introspection_depth = from.number("GATEWAY_MAX_INTROSPECTION_DEPTH", 0..=30);
+    let max_list = from.number("GATEWAY_MAX_LIST", 1..=1_000_000);
+    let max_variables = from.bytes("GATEWAY_MAX_VARIABLES");
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
     let log = from.log_filter("GATEWAY_LOG");
@@ -243,8 +272,16 @@ fn read(from: &mut Reader) -> Option<Config> {
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
+        max_tokens: max_tokens? as usize,
+        max_nesting: max_nesting? as usize,
         max_depth: max_depth? as usize,
         max_fields: max_fields?.into(),
+        max_aliases: max_aliases?.into(),
+        max_root_fields: max_root_fields?.into(),
+        max_directives: max_directives?.into(),
+        max_introspection_depth: max_introspection_depth? as usize,
+        max_list: max_list? as usize,
+        max_variables: usize::try_from(max_variables?).ok()?,
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
         ttl_contact: ttl_contact?,

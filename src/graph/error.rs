@@ -118,8 +118,13 @@ impl Error {
 
     /// The operation is larger than the settings allow; `guard`: the word for what is bounded.
     pub fn over(guard: &'static str, message: String) -> Self {
-        let told = Told { guard: Some(guard), ..Told::default() };
-        Self { told: Some(Box::new(told)), ..Self::new(Code::OperationTooExpensive, message) }
+        Self::new(Code::OperationTooExpensive, message).by(guard)
+    }
+
+    /// This error, as that of a bound.
+    pub fn by(mut self, guard: &'static str) -> Self {
+        self.told.get_or_insert_default().guard = Some(guard);
+        self
     }
 
     /// The operation needs more upstream calls than its caller may spend on one.

@@ -116,7 +116,12 @@ impl<'a> Exchange<'a> {
         drop(room);
         match read {
             Ok(bytes) => self.answer(Way::Post, bytes).await,
-            Err(why) => self.refuse(why),
+            Err(why) => {
+                if let Some(guard) = why.1.guard() {
+                    self.app.metrics().refused(guard);
+                }
+                self.refuse(why)
+            }
         }
     }
 
@@ -249,7 +254,7 @@ async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes,
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => {
             let message = format!("The body is larger than {limit} bytes, or broke off.");
-            Err((413, Error::bad_input(message)))
+            Err((413, Error::bad_input(message).by("bytes")))
         }
         Err(_) => Err((408, Error::bad_input("The body did not come in time."))),
     }

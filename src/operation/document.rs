@@ -19,14 +19,11 @@ use sha2::{Digest, Sha256};
 use super::facts::Facts;
 use super::guard::{self, Bounds};
 use super::plan::{Steps, Table};
+use super::scan;
 use crate::cache::ENTRY_OVERHEAD;
 use crate::graph::{Code, Error};
 use crate::schema;
 
-/// Most tokens of a document: 15,000, and as many again since the parser counts blanks too.
-const MAX_TOKENS: usize = 30_000;
-/// Deepest nesting of selections, lists and objects.
-pub const MAX_NESTING: usize = 128;
 /// Most problems of a document that are told at once.
 const MAX_PROBLEMS: usize = 20;
 /// A word of a document's text becomes about so many bytes when the document is kept: a selected field is the largest that one
@@ -130,12 +127,13 @@ impl Documents {
     }
 
     fn compile(&self, text: &str, digest: [u8; 32]) -> Result<Document, Vec<Problem>> {
+        scan::check(text, &self.bounds).map_err(|error| vec![error.into()])?;
+        // Should the two ever read a text differently, the parser's own bound on nesting keeps it from the stack's end.
         let parsed = Parser::new()
-            .token_limit(MAX_TOKENS)
-            .recursion_limit(MAX_NESTING)
+            .recursion_limit(self.bounds.nesting)
             .parse_ast(text, "document.graphql")
             .map_err(|broken| problems(Code::ParseFailed, &broken.errors))?;
-        guard::check(&parsed, self.bounds).map_err(|error| vec![error.into()])?;
+        guard::check(&parsed, &self.bounds).map_err(|error| vec![error.into()])?;
         let valid = parsed
             .to_executable_validate(&self.schema)
             .map_err(|broken| problems(Code::ValidationFailed, &broken.errors))?;
@@ -181,6 +179,7 @@ impl Documents {
 
     /// The variables as their types have them, with their defaults.
     pub fn variables(&self, operation: &Operation, given: &JsonMap) -> Result<Valid<JsonMap>, Problem> {
+        guard::check_variables(given, &self.bounds)?;
         coerce_variable_values(&self.schema, &operation.declared, given)
             .map_err(|problem| Error::bad_input(problem.message().to_string()).into())
     }

@@ -7,6 +7,7 @@ mod facts;
 mod guard;
 mod outcome;
 mod plan;
+mod scan;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -13,6 +13,7 @@ mod crowds;
 mod down;
 mod equality;
 mod freshness;
+mod guards;
 mod http;
 mod lists;
 mod merging;
