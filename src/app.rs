@@ -64,6 +64,7 @@ pub struct App {
     admission: Admission,
     request_timeout: Duration,
     body_limit: usize,
+    max_batch: usize,
     pending: Pending,
     draining: AtomicBool,
 }
@@ -111,6 +112,7 @@ impl App {
             admission: Admission::new(config.max_in_progress),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
+            max_batch: config.max_batch,
             draining: AtomicBool::new(false),
         })
     }
@@ -182,6 +184,11 @@ impl App {
     /// Largest request body, in bytes.
     pub fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    /// Most requests in one body.
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     /// Whether the gateway is about to end.

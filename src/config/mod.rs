@@ -125,6 +125,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("GATEWAY_MAX_LIST", "1000", "most values of a list that is given, in a document or a variable"),
     setting("GATEWAY_MAX_VARIABLES", "128KiB", "most bytes of a request's variables, names and values"),
+    setting("GATEWAY_MAX_BATCH", "0", "most requests in one body, as a list; 0: one, and no list"),
     setting("GATEWAY_MAX_CALLS", "500", "most upstream calls that an operation may need, less what the cache holds"),
     setting(
         "GATEWAY_MAX_CALLS_BY_SCOPE",
@@ -172,6 +173,7 @@ pub struct Config {
     pub max_introspection_depth: usize,
     pub max_list: usize,
     pub max_variables: usize,
+    pub max_batch: usize,
     pub max_calls: u64,
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
@@ -252,6 +254,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let max_introspection_depth = from.number("GATEWAY_MAX_INTROSPECTION_DEPTH", 0..=30);
     let max_list = from.number("GATEWAY_MAX_LIST", 1..=1_000_000);
     let max_variables = from.bytes("GATEWAY_MAX_VARIABLES");
+    let max_batch = from.number("GATEWAY_MAX_BATCH", 0..=1_000);
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
     let log = from.log_filter("GATEWAY_LOG");
@@ -282,6 +285,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         max_introspection_depth: max_introspection_depth? as usize,
         max_list: max_list? as usize,
         max_variables: usize::try_from(max_variables?).ok()?,
+        max_batch: max_batch? as usize,
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
         ttl_contact: ttl_contact?,

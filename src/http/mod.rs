@@ -6,6 +6,7 @@ mod graphql;
 mod identify;
 mod negotiate;
 mod oauth;
+mod read;
 mod status;
 mod track;
 
