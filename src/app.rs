@@ -49,6 +49,7 @@ pub fn bounds(config: &Config) -> Bounds {
         list: config.max_list,
         variables: config.max_variables,
         calls: Bounds::calls(config.max_calls, &config.max_calls_by_scope),
+        tells_schema: config.introspection,
     }
 }
 
@@ -65,6 +66,7 @@ pub struct App {
     request_timeout: Duration,
     body_limit: usize,
     max_batch: usize,
+    tells_schema: bool,
     pending: Pending,
     draining: AtomicBool,
 }
@@ -113,6 +115,7 @@ impl App {
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             max_batch: config.max_batch,
+            tells_schema: config.introspection,
             draining: AtomicBool::new(false),
         })
     }
@@ -189,6 +192,11 @@ impl App {
     /// Most requests in one body.
     pub fn max_batch(&self) -> usize {
         self.max_batch
+    }
+
+    /// Whether callers are told the schema.
+    pub fn tells_schema(&self) -> bool {
+        self.tells_schema
     }
 
     /// Whether the gateway is about to end.

@@ -132,6 +132,11 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "the same for callers with a scope, as contacts.readonly=100,contacts.write=500; of several, the most",
     ),
+    setting(
+        "GATEWAY_INTROSPECTION",
+        "true",
+        "whether the schema is told; false: no introspection, no /schema.graphql, and errors name nothing but what was sent",
+    ),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
 ];
@@ -177,6 +182,7 @@ pub struct Config {
     pub max_calls: u64,
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
+    pub introspection: bool,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
     pub ttl_notes: Duration,
@@ -257,6 +263,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let max_batch = from.number("GATEWAY_MAX_BATCH", 0..=1_000);
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
+    let introspection = from.one_of("GATEWAY_INTROSPECTION", &[("true", true), ("false", false)]);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
@@ -288,6 +295,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         max_batch: max_batch? as usize,
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
+        introspection: introspection?,
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,
         ttl_notes: ttl_notes?,

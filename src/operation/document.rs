@@ -134,9 +134,7 @@ impl Documents {
             .parse_ast(text, "document.graphql")
             .map_err(|broken| problems(Code::ParseFailed, &broken.errors))?;
         guard::check(&parsed, &self.bounds).map_err(|error| vec![error.into()])?;
-        let valid = parsed
-            .to_executable_validate(&self.schema)
-            .map_err(|broken| problems(Code::ValidationFailed, &broken.errors))?;
+        let valid = parsed.to_executable_validate(&self.schema).map_err(|broken| self.unfit(&broken.errors))?;
         // The executing library reads a little less than the specification has; that is no reason to crash.
         let executable = async_graphql::parser::parse_query(text)
             .map_err(|error| vec![Error::new(Code::ParseFailed, error.to_string()).into()])?;
@@ -180,8 +178,25 @@ impl Documents {
     /// The variables as their types have them, with their defaults.
     pub fn variables(&self, operation: &Operation, given: &JsonMap) -> Result<Valid<JsonMap>, Problem> {
         guard::check_variables(given, &self.bounds)?;
-        coerce_variable_values(&self.schema, &operation.declared, given)
-            .map_err(|problem| Error::bad_input(problem.message().to_string()).into())
+        coerce_variable_values(&self.schema, &operation.declared, given).map_err(|problem| {
+            let message = match self.bounds.tells_schema {
+                true => problem.message().to_string(),
+                false => "The variables do not fit what the operation declares.".to_owned(),
+            };
+            Error::bad_input(message).into()
+        })
+    }
+
+    /// What is wrong with a document that does not fit the schema. Who is not told the schema is told the first place alone: a
+    /// validator's words name types and fields that nobody had named, and many places at once answer many guesses.
+    fn unfit(&self, list: &DiagnosticList) -> Vec<Problem> {
+        let all = problems(Code::ValidationFailed, list);
+        if self.bounds.tells_schema {
+            return all;
+        }
+        let message = "The document does not fit the schema at this place, or in the part that begins here.";
+        let error = Error::new(Code::ValidationFailed, message);
+        vec![Problem { error, at: all.iter().filter_map(|problem| problem.at).min() }]
     }
 }
 

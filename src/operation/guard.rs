@@ -9,7 +9,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use apollo_compiler::{Name, Node};
 
 use crate::caller::{Scope, Scopes};
-use crate::graph::Error;
+use crate::graph::{Code, Error};
 
 /// What an operation may come to.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ pub struct Bounds {
     pub variables: usize,
     /// Upstream calls, for callers with each set of scopes.
     pub calls: [u64; Scopes::SETS],
+    /// Whether the schema is told: by introspection, and in what is said of a document that does not fit it.
+    pub tells_schema: bool,
 }
 
 impl Bounds {
@@ -159,6 +161,9 @@ impl<'a> Spread<'a> {
         for selection in selections {
             let (inner, directives) = match selection {
                 Selection::Field(field) => {
+                    if !self.most.tells_schema && matches!(field.name.as_str(), "__schema" | "__type") {
+                        return Err(Error::new(Code::Forbidden, NOT_TOLD).by("introspection"));
+                    }
                     self.arguments(&field.arguments)?;
                     let inner = self.size(&field.selection_set, above + 1)?;
                     let inner = Size {
@@ -229,6 +234,9 @@ impl<'a> Spread<'a> {
         }
     }
 }
+
+/// What GraphiQL shows instead of the schema.
+const NOT_TOLD: &str = "Introspection is off at this gateway: the schema is not told. Operations run all the same.";
 
 /// Whether what a field of the schema's own types answers is a list that leads to more of them.
 fn lists_schema(name: &Name) -> bool {

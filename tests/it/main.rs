@@ -31,5 +31,6 @@ mod support;
 mod tenancy;
 mod together;
 mod untold;
+mod untold_schema;
 mod vendor;
 mod writes;
