@@ -172,6 +172,11 @@ impl Error {
         Self { told: Some(Box::new(told)), ..Self::new(Code::RateLimited, message) }
     }
 
+    /// A mistake of the gateway, of which callers are told no more.
+    pub fn internal() -> Self {
+        Self::new(Code::Internal, "The gateway failed. The request id tells which log lines.")
+    }
+
     /// The request's own time is over.
     pub fn out_of_time() -> Self {
         let message = "The request's time was over before the upstream had answered.";

@@ -253,7 +253,8 @@ enum Told {
     ByMedia,
 }
 
-fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
+/// The answer to a request that is not run.
+pub fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
     refused(media, Refusal::new(status, error, id.as_str()), Told::Always)
 }
 

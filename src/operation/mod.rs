@@ -243,7 +243,7 @@ impl Operations {
                 // It began with somebody's time, and this request has more.
                 Ok(Some(Outcome::Failed(failed))) if !own && failed.out_of_time && request.has_time() => {}
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => return Ok(failed(Error::new(Code::Internal, FAILED))),
+                Ok(None) => return Ok(failed(Error::internal())),
                 Err(_) => return Ok(failed(Error::out_of_time())),
             }
         }
@@ -307,17 +307,19 @@ enum Begun {
     Shared(Flight<Outcome>, bool),
 }
 
-const FAILED: &str = "The gateway failed. The request id tells which log lines.";
-
-/// What the library makes of it; a panic of a field is an error of this request alone.
+/// What the library makes of it.
 async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
     let deadline = request.deadline() + GRACE;
-    let execution = AssertUnwindSafe(schema.execute(executable.data(request))).catch_unwind();
-    let error = match timeout_at(deadline, execution).await {
+    within(deadline, schema.execute(executable.data(request))).await
+}
+
+/// What comes of an execution in its time; a panic of a field is an error of this request alone.
+async fn within(deadline: Instant, execution: impl Future<Output = Response>) -> Response {
+    let error = match timeout_at(deadline, AssertUnwindSafe(execution).catch_unwind()).await {
         Ok(Ok(response)) => return response,
         Ok(Err(_)) => {
             tracing::error!("a field panicked");
-            Error::new(Code::Internal, FAILED)
+            Error::internal()
         }
         Err(_) => Error::out_of_time(),
     };
@@ -327,4 +329,25 @@ async fn execute(schema: Schema, request: Request, executable: async_graphql::Re
 fn failed(error: Error) -> Outcome {
     let response = Response::from_errors(vec![server_error(error.into(), "")]);
     Outcome::Failed(Arc::new(Failed::new(response, false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_a_field_is_an_error_of_its_request_and_so_is_one_that_takes_too_long() {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let code = |response: Response| {
+            assert_eq!(response.data, async_graphql::Value::Null);
+            let [error] = &*response.errors else { panic!("{:?}", response.errors) };
+            assert!(!error.message.contains("secret"), "{}", error.message);
+            error.extensions.as_ref().and_then(|told| told.get("code")).map(ToString::to_string)
+        };
+        let panicked = within(deadline, async { panic!("a secret of the code") }).await;
+        assert_eq!(code(panicked).as_deref(), Some("\"INTERNAL\""));
+        let late = within(deadline, std::future::pending()).await;
+        assert_eq!(code(late).as_deref(), Some("\"UPSTREAM_TIMEOUT\""));
+        assert!(within(deadline, async { Response::default() }).await.errors.is_empty());
+    }
 }
