@@ -65,6 +65,8 @@ pub struct App {
     admission: Admission,
     request_timeout: Duration,
     body_limit: usize,
+    head_limit: usize,
+    max_connections: usize,
     max_batch: usize,
     tells_schema: bool,
     pending: Pending,
@@ -114,6 +116,8 @@ impl App {
             admission: Admission::new(config.max_in_progress),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
+            head_limit: config.head_limit,
+            max_connections: config.max_connections,
             max_batch: config.max_batch,
             tells_schema: config.introspection,
             draining: AtomicBool::new(false),
@@ -187,6 +191,16 @@ impl App {
     /// Largest request body, in bytes.
     pub fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    /// Largest request head, in bytes.
+    pub fn head_limit(&self) -> usize {
+        self.head_limit
+    }
+
+    /// Most connections at one time.
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
     }
 
     /// Most requests in one body.

@@ -36,6 +36,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_LISTEN", "127.0.0.1:4000", "address and port to listen on"),
     setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request"),
     setting("GATEWAY_BODY_LIMIT", "256KiB", "largest request body"),
+    setting("GATEWAY_HEAD_LIMIT", "64KiB", "largest request head, with the address; at least 8KiB"),
+    setting(
+        "GATEWAY_MAX_CONNECTIONS",
+        "700",
+        "most connections at one time; more wait. Each needs an open file, and so does each upstream call",
+    ),
     setting(
         "GATEWAY_MAX_IN_PROGRESS",
         "500",
@@ -156,6 +162,8 @@ pub struct Config {
     pub listen: SocketAddr,
     pub request_timeout: Duration,
     pub body_limit: usize,
+    pub head_limit: usize,
+    pub max_connections: usize,
     pub max_in_progress: usize,
     pub upstream_url: reqwest::Url,
     pub upstream_timeout: Duration,
@@ -225,6 +233,12 @@ fn read(from: &mut Reader) -> Option<Config> {
     let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
     let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
     let body_limit = from.bytes("GATEWAY_BODY_LIMIT");
+    let head_limit = from.bytes("GATEWAY_HEAD_LIMIT");
+    // What hyper reads at once is no less.
+    if let Some(bytes) = head_limit.filter(|bytes| *bytes < 8 << 10) {
+        from.problem("GATEWAY_HEAD_LIMIT", &bytes.to_string(), "8KiB or more");
+    }
+    let max_connections = from.number("GATEWAY_MAX_CONNECTIONS", 1..=1_000_000);
     let max_in_progress = from.number("GATEWAY_MAX_IN_PROGRESS", 1..=100_000);
     let upstream_url = from.url("GATEWAY_UPSTREAM_URL");
     let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
@@ -270,6 +284,8 @@ fn read(from: &mut Reader) -> Option<Config> {
         listen: listen?,
         request_timeout: request_timeout?,
         body_limit: usize::try_from(body_limit?).ok()?,
+        head_limit: usize::try_from(head_limit?).ok()?,
+        max_connections: max_connections? as usize,
         max_in_progress: max_in_progress? as usize,
         upstream_url: upstream_url?,
         upstream_timeout: upstream_timeout?,

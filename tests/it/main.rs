@@ -15,6 +15,7 @@ mod equality;
 mod freshness;
 mod guards;
 mod http;
+mod hygiene;
 mod lists;
 mod merging;
 mod partial;
