@@ -6,21 +6,22 @@ mod graphql;
 mod identify;
 mod negotiate;
 mod oauth;
+mod read;
+mod server;
 mod status;
 mod track;
 
-use std::future::{Future, IntoFuture, pending};
+use std::future::{Future, pending};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use tower::make::Shared;
 
 use crate::app::App;
+use server::Limits;
 pub use track::Tracked;
 
 /// Everything that the gateway answers over HTTP, without a socket.
@@ -51,6 +52,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let most = app.request_timeout();
+    let limits = Limits { connections: app.max_connections(), head: app.head_limit(), quiet: most };
     let (drain, draining) = oneshot::channel();
     let stopping = app.clone();
     let stop = async move {
@@ -59,11 +61,6 @@ pub async fn serve(
         // Nobody waits for it when the server has ended by itself.
         let _ = drain.send(());
     };
-    // Answers are small: waiting to fill a packet would only make them late.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;
@@ -71,10 +68,10 @@ pub async fn serve(
         sleep(most).await;
     };
     tokio::select! {
-        ended = server => ended,
+        () = server::run(listener, service(app), limits, stop) => {}
         () = out_of_time => {
             tracing::warn!("some connections were cut: their requests were not complete in time");
-            Ok(())
         }
     }
+    Ok(())
 }

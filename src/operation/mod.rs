@@ -1,12 +1,14 @@
 //! A GraphQL request from its parts to its answer: document, variables, kept answers, execution, errors made public.
 
 mod answers;
+mod asked;
 mod document;
 mod explain;
 mod facts;
 mod guard;
 mod outcome;
 mod plan;
+mod scan;
 mod trusted;
 
 use std::panic::AssertUnwindSafe;
@@ -17,7 +19,6 @@ use std::time::Duration;
 use apollo_compiler::response::JsonMap;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
-use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{Epochs, Flight, Joined};
@@ -27,6 +28,7 @@ use crate::graph::{Code, Error, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
+pub use asked::Asked;
 pub use document::Problem;
 use document::{Document, Documents, Operation};
 pub use explain::{Explained, Explainer};
@@ -41,38 +43,6 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What a longer body was made of is taken apart when it is on its way: for a list that takes a good part of a millisecond.
 const LARGE: usize = 32 << 10;
-
-/// A request as it comes over HTTP.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Asked {
-    /// The document.
-    #[serde(default)]
-    pub query: Option<String>,
-    /// What stands for it, as the specification has it.
-    #[serde(default)]
-    pub document_id: Option<String>,
-    /// The same, as Relay sends it.
-    #[serde(default, rename = "doc_id")]
-    pub doc_id: Option<String>,
-    /// Which of its operations.
-    #[serde(default)]
-    pub operation_name: Option<String>,
-    /// The values of its variables.
-    #[serde(default)]
-    pub variables: Option<JsonMap>,
-    /// A `persistedQuery` is read from them.
-    #[serde(default)]
-    pub extensions: Option<JsonMap>,
-}
-
-impl Asked {
-    /// Whether it sends a document, or something that stands for one.
-    pub fn has_document(&self) -> bool {
-        let persisted = || self.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        self.query.is_some() || self.document_id.is_some() || self.doc_id.is_some() || persisted()
-    }
-}
 
 /// What a request is answered with.
 pub enum Answer {
@@ -291,7 +261,7 @@ impl Operations {
                 // It began with somebody's time, and this request has more.
                 Ok(Some(Outcome::Failed(failed))) if !own && failed.out_of_time && request.has_time() => {}
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => return Ok(failed(Error::new(Code::Internal, FAILED))),
+                Ok(None) => return Ok(failed(Error::internal())),
                 Err(_) => return Ok(failed(Error::out_of_time())),
             }
         }
@@ -355,17 +325,19 @@ enum Begun {
     Shared(Flight<Outcome>, bool),
 }
 
-const FAILED: &str = "The gateway failed. The request id tells which log lines.";
-
-/// What the library makes of it; a panic of a field is an error of this request alone.
+/// What the library makes of it.
 async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
     let deadline = request.deadline() + GRACE;
-    let execution = AssertUnwindSafe(schema.execute(executable.data(request))).catch_unwind();
-    let error = match timeout_at(deadline, execution).await {
+    within(deadline, schema.execute(executable.data(request))).await
+}
+
+/// What comes of an execution in its time; a panic of a field is an error of this request alone.
+async fn within(deadline: Instant, execution: impl Future<Output = Response>) -> Response {
+    let error = match timeout_at(deadline, AssertUnwindSafe(execution).catch_unwind()).await {
         Ok(Ok(response)) => return response,
         Ok(Err(_)) => {
             tracing::error!("a field panicked");
-            Error::new(Code::Internal, FAILED)
+            Error::internal()
         }
         Err(_) => Error::out_of_time(),
     };
@@ -375,4 +347,25 @@ async fn execute(schema: Schema, request: Request, executable: async_graphql::Re
 fn failed(error: Error) -> Outcome {
     let response = Response::from_errors(vec![server_error(error.into(), "")]);
     Outcome::Failed(Arc::new(Failed::new(response, false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_a_field_is_an_error_of_its_request_and_so_is_one_that_takes_too_long() {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let code = |response: Response| {
+            assert_eq!(response.data, async_graphql::Value::Null);
+            let [error] = &*response.errors else { panic!("{:?}", response.errors) };
+            assert!(!error.message.contains("secret"), "{}", error.message);
+            error.extensions.as_ref().and_then(|told| told.get("code")).map(ToString::to_string)
+        };
+        let panicked = within(deadline, async { panic!("a secret of the code") }).await;
+        assert_eq!(code(panicked).as_deref(), Some("\"INTERNAL\""));
+        let late = within(deadline, std::future::pending()).await;
+        assert_eq!(code(late).as_deref(), Some("\"UPSTREAM_TIMEOUT\""));
+        assert!(within(deadline, async { Response::default() }).await.errors.is_empty());
+    }
 }
