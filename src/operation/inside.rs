@@ -9,10 +9,9 @@ use crate::graph::Request;
 impl Operations {
     /// What an operation of the gateway's own is answered with. `name`: what the log calls it.
     pub async fn run_inside(&self, request: Request, document: &str, variables: JsonMap, name: &str) -> Response {
-        let asked =
-            Asked { query: document.to_owned(), operation_name: None, variables: Some(variables), _extensions: None };
+        let asked = Asked { variables: Some(variables), ..Asked::default() };
         let refused = |refusal: Refusal| Response::from_errors(refusal.errors);
-        let document = match self.documents.get(&asked.query) {
+        let document = match self.documents.get(document) {
             Ok(document) => document,
             Err(problems) => return refused(Refusal::each(400, problems, name)),
         };

@@ -25,7 +25,8 @@ pub async fn rehearse(rules: &Rules, event: &Event, from: Option<(&Schema, &Arc<
         let timer = schedule::timers(rules, event, now).into_iter().find(|timer| timer.automation == rule.name);
         match timer {
             Some(timer) => {
-                lines.push(format!("{}: would look at {}, and run if the date is still the same", rule.name, timer.due));
+                lines
+                    .push(format!("{}: would look at {}, and run if the date is still the same", rule.name, timer.due));
             }
             None => one(rule, event, from, now, &mut lines).await,
         }
