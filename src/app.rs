@@ -1,8 +1,10 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
 mod admission;
+mod automations;
 mod credentials;
 
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events::Events;
+use crate::events::automation::{Automations, Schema};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
@@ -59,7 +63,7 @@ pub struct App {
     auth: Auth,
     loader: DataLoader,
     upstream: Upstream,
-    operations: Operations,
+    operations: Arc<Operations>,
     clock: Clock,
     metrics: Arc<Metrics>,
     admission: Admission,
@@ -70,6 +74,8 @@ pub struct App {
     max_batch: usize,
     tells_schema: bool,
     pending: Pending,
+    events: Option<Events>,
+    automations: Option<Arc<Automations>>,
     draining: AtomicBool,
 }
 
@@ -103,16 +109,23 @@ impl App {
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config));
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
             .context("GATEWAY_TRUSTED_DOCUMENTS")?;
+        let operations = Arc::new(Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?);
+        let loader = DataLoader::new(upstream.clone());
+        let schema = Schema { operations: operations.clone(), loader: loader.clone() };
+        let (events, automations) = automations::open(config, events, schema, &accounts, &clock)?;
         Ok(Self {
             accounts,
             auth,
-            loader: DataLoader::new(upstream.clone()),
+            loader,
             upstream,
-            operations: Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?,
+            operations,
             pending: Pending::new(clock.clone()),
+            events,
+            automations,
             clock,
             metrics,
             admission: Admission::new(config.max_in_progress),
@@ -172,17 +185,43 @@ impl App {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
         let calls = self.accounts.iter().map(|account| {
-            let Standing { left, waiting: [writes, reads], is_down } = account.standing();
-            let waiting = [("writes", writes), ("reads", reads)];
+            let Standing { left, waiting: [writes, reads, background], is_down } = account.standing();
+            let waiting = [("writes", writes), ("reads", reads), ("background", background)];
             Calls { location: account.location.to_string(), left, waiting, is_down }
         });
         let queued = self.admission.waiting();
-        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held }
+        let events = self.events().and_then(Events::levels);
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held, events }
     }
 
     /// Installations that were begun.
     pub fn pending(&self) -> &Pending {
         &self.pending
+    }
+
+    /// What the upstream tells by itself, if it may.
+    pub fn events(&self) -> Option<&Events> {
+        self.events.as_ref()
+    }
+
+    /// The way that automations ask and change things.
+    pub fn schema(&self) -> Schema {
+        Schema { operations: self.operations.clone(), loader: self.loader() }
+    }
+
+    /// Handles what is heard, until `stop`.
+    pub async fn work(&self, stop: impl Future<Output = ()>) {
+        let Some(events) = &self.events else { return };
+        let timers = async {
+            match &self.automations {
+                Some(automations) => automations.watch_timers(|| events.wake()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = events.work(stop) => {}
+            () = timers => {}
+        }
     }
 
     /// Most time for one request.

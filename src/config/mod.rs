@@ -1,11 +1,13 @@
 //! Every setting: its name, its default, what it means and what it may be. Imports nothing of the gateway.
 
 mod auth;
+mod automations;
 pub mod keys;
 mod location;
 pub mod manifest;
 pub mod pem;
 mod reader;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,9 +16,11 @@ use std::time::Duration;
 
 use auth::Mode;
 pub use auth::{Auth, Jwt, JwtKeys, Passthrough};
+pub use automations::Automations;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
+pub use webhooks::Webhooks;
 
 /// A setting as `config` prints it.
 pub struct Setting {
@@ -81,7 +85,11 @@ pub const SETTINGS: &[Setting] = &[
         "https://marketplace.gohighlevel.com/v2/oauth/chooselocation",
         "the page where access is granted; white-label hosts have their own",
     ),
-    setting("GATEWAY_STATE_DIR", "/var/lib/contacts-gateway", "where renewed tokens are kept"),
+    setting(
+        "GATEWAY_STATE_DIR",
+        "/var/lib/contacts-gateway",
+        "where renewed tokens and the journal of events are kept",
+    ),
     setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
     setting(
         "GATEWAY_AUTH",
@@ -100,6 +108,24 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_JWT_AUDIENCE", "", "what their `aud` has to name"),
     setting("GATEWAY_JWT_SCOPE_CLAIM", "scope", "the claim that has the scopes"),
     setting("GATEWAY_JWT_LOCATION_CLAIM", "locations", "the claim that has the locations' ids; * in it: all"),
+    setting(
+        "GATEWAY_WEBHOOK_KEYS",
+        "",
+        "files of the Ed25519 public keys that sign the upstream's events, separated by commas; unset: none are taken",
+    ),
+    setting(
+        "GATEWAY_WEBHOOK_LEGACY_KEYS",
+        "",
+        "files of RSA public keys, for senders that still sign events in x-wh-signature",
+    ),
+    setting("GATEWAY_AUTOMATIONS", "", "a TOML file of what is to be done by itself when something happens"),
+    setting(
+        "GATEWAY_AUTOMATIONS_ALLOW_PRIVATE",
+        "false",
+        "allows automations to post to addresses that are not of the internet, and over http",
+    ),
+    setting("GATEWAY_AUTOMATIONS_SECRET", "", "what posts of automations are signed with; unset: they are not signed"),
+    setting("GATEWAY_AUTOMATIONS_SECRET_FILE", "", "a file that holds it, instead of GATEWAY_AUTOMATIONS_SECRET"),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
     setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
     setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
@@ -180,6 +206,8 @@ pub struct Config {
     pub locations: Vec<Location>,
     pub auth: Auth,
     pub state_dir: PathBuf,
+    pub webhooks: Webhooks,
+    pub automations: Option<Automations>,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
@@ -261,6 +289,8 @@ fn read(from: &mut Reader) -> Option<Config> {
     };
     let auth = auth::read(from, mode, listen);
     let state_dir = from.optional("GATEWAY_STATE_DIR");
+    let webhooks = webhooks::read(from);
+    let automations = automations::read(from, mode == Some(Mode::Passthrough));
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -309,6 +339,8 @@ fn read(from: &mut Reader) -> Option<Config> {
         locations: locations?,
         auth: auth?,
         state_dir: state_dir?.into(),
+        webhooks,
+        automations,
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,

@@ -17,7 +17,8 @@ use super::keys::SCOPES;
 const PREFIX: &str = "GATEWAY_";
 
 /// Whose values nobody is shown.
-const SECRETS: [&str; 3] = ["GATEWAY_API_KEY", "GATEWAY_OAUTH_CLIENT_SECRET", "GATEWAY_OAUTH_REFRESH_TOKEN"];
+const SECRETS: [&str; 4] =
+    ["GATEWAY_API_KEY", "GATEWAY_OAUTH_CLIENT_SECRET", "GATEWAY_OAUTH_REFRESH_TOKEN", "GATEWAY_AUTOMATIONS_SECRET"];
 
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

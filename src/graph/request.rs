@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::trail::Trail;
 use crate::cache::Held;
 use crate::caller::Caller;
-use crate::upstream::{self, Account, Asked, Errand, Fault, Look, Payer, Pending, Question, Upstream, Write};
+use crate::upstream::{self, Account, Asked, Errand, Fault, Lane, Look, Payer, Pending, Question, Upstream, Write};
 
 /// One GraphQL request.
 #[derive(Clone)]
@@ -50,6 +50,13 @@ impl Request {
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
         Self { caller, trail: Arc::default(), merges: true, explains: false, loader, upstream, deadline }
+    }
+
+    /// The same request, for which nobody waits: its changes go after everything that somebody waits for.
+    #[must_use]
+    pub fn in_background(mut self) -> Self {
+        self.upstream = self.upstream.on(self.upstream.errand().in_lane(Lane::Background));
+        self
     }
 
     /// The calls that were sent upstream for it so far, each try counted.

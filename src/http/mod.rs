@@ -10,14 +10,16 @@ mod read;
 mod server;
 mod status;
 mod track;
+mod webhooks;
 
 use std::future::{Future, pending};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::app::App;
@@ -37,6 +39,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/metrics", get(status::metrics))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
+        .route("/webhooks/contacts", post(webhooks::contacts))
         .route("/oauth/install", get(oauth::install))
         .route("/oauth/callback", get(oauth::callback))
         .merge(explorer::routes())
@@ -61,6 +64,15 @@ pub async fn serve(
         // Nobody waits for it when the server has ended by itself.
         let _ = drain.send(());
     };
+    // Beside the requests, and not after this has ended, however it ends.
+    let (end, ended) = oneshot::channel::<()>();
+    let (working, mut work) = (app.clone(), JoinSet::new());
+    work.spawn(async move {
+        let stop = async {
+            let _ = ended.await;
+        };
+        working.work(stop).await;
+    });
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;
@@ -73,5 +85,8 @@ pub async fn serve(
             tracing::warn!("some connections were cut: their requests were not complete in time");
         }
     }
+    drop(end);
+    // What went wrong with it was told by it.
+    while work.join_next().await.is_some() {}
     Ok(())
 }

@@ -6,6 +6,7 @@ mod document;
 mod explain;
 mod facts;
 mod guard;
+mod inside;
 mod outcome;
 mod plan;
 mod scan;

@@ -18,13 +18,15 @@ pub enum Lane {
     Writes,
     /// Readings that somebody waits for.
     Reads,
+    /// Changes that nobody waits for, and what has to be looked up for them.
+    Background,
     /// Readings that nobody waits for.
     Renewals,
 }
 
 impl Lane {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 }
 
 /// Who pays for calls. Inside a lane all who pay get the same share, however much each of them asks for.
@@ -61,6 +63,15 @@ impl Errand {
     #[must_use]
     pub fn in_lane(&self, lane: Lane) -> Self {
         Self { lane, ..self.clone() }
+    }
+
+    /// The same errand for a change: before all readings, if somebody waits for it.
+    #[must_use]
+    pub fn of_a_change(&self) -> Self {
+        match self.lane {
+            Lane::Background => self.clone(),
+            _ => self.in_lane(Lane::Writes),
+        }
     }
 
     /// The same errand, for which it is never too late.

@@ -12,6 +12,7 @@ mod credentials;
 mod crowds;
 mod down;
 mod equality;
+mod events;
 mod freshness;
 mod guards;
 mod http;

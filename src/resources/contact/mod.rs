@@ -12,6 +12,7 @@ mod parts;
 mod query;
 mod walk;
 mod wire;
+mod workflow;
 mod writes;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(in crate::resources) use mutation::of_deleted;
 use parts::{Address, CustomFieldValue};
 pub use query::ContactQuery;
 pub(in crate::resources) use query::of_record;
+pub use workflow::start_workflow;
 
 use super::appointment::{self, Appointment, AppointmentStatus};
 use super::note::{self, Note};
