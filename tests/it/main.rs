@@ -18,6 +18,7 @@ mod http;
 mod hygiene;
 mod lists;
 mod merging;
+mod pages;
 mod partial;
 mod paths;
 mod performance;
