@@ -28,6 +28,7 @@ mod quota;
 mod readme;
 mod sandbox;
 mod schema;
+mod security;
 mod stale;
 mod support;
 mod tenancy;
