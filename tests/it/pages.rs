@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use contacts_gateway::sandbox::DEMO_CONTACT;
-use reqwest::{Method, Response};
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -166,8 +166,8 @@ async fn metrics_can_have_a_listener_of_their_own() {
     let listener = local().await;
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let server = tokio::spawn(contacts_gateway::http::serve_metrics(stage.app.clone(), listener));
-    let text = reqwest::get(format!("{url}/metrics")).await.expect("an answer").text().await.expect("text");
+    let text = Client::new().get(format!("{url}/metrics")).send().await.expect("an answer").text().await.expect("text");
     assert!(text.contains("gateway_requests_in_progress"), "{text}");
-    assert_eq!(reqwest::get(format!("{url}/graphql")).await.expect("an answer").status(), 404);
+    assert_eq!(Client::new().get(format!("{url}/graphql")).send().await.expect("an answer").status(), 404);
     server.abort();
 }
