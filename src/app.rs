@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
-use crate::operation::{Bounds, Operations, Sizes};
+use crate::operation::{Bounds, Operations, Sizes, Trusted};
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -107,12 +107,14 @@ impl App {
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config));
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
+        let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
+            .context("GATEWAY_TRUSTED_DOCUMENTS")?;
         Ok(Self {
             accounts,
             auth,
             loader: DataLoader::new(upstream.clone()),
             upstream,
-            operations: Operations::new(sizes, bounds(config), epochs, clock.clone())?,
+            operations: Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
             clock,
             metrics,

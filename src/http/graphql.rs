@@ -52,6 +52,24 @@ pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query
     id.put(response)
 }
 
+/// `GET /operations/{name}`.
+pub async fn named(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extract::Path(name): extract::Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let id = RequestId::of(&headers);
+    let response = match Exchange::open(&app, &headers, &id).await {
+        Ok(exchange) => {
+            let asked = format!("{name}?{}", query.unwrap_or_default());
+            exchange.answer(Way::Named, asked.into()).await
+        }
+        Err(refused) => *refused,
+    };
+    id.put(response)
+}
+
 /// A request whose caller is known, and in what form its answer goes out.
 struct Exchange<'a> {
     app: &'a App,
@@ -121,6 +139,9 @@ impl<'a> Exchange<'a> {
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let operations = self.app.operations();
+        if operations.has_manifest() {
+            operations.keep_up().await;
+        }
         let explains = explains(self.headers);
         if let Some(ready) = operations.known(&incoming).filter(|_| !explains) {
             self.count(Outcome::Kept);
@@ -139,6 +160,7 @@ impl<'a> Exchange<'a> {
             Way::Post if read::is_batch(&incoming.bytes) => return self.batch(&incoming.bytes, explains).await,
             Way::Post => read::is_plain(self.headers).and_then(|()| read::from_body(&incoming.bytes)),
             Way::Get => read::from_query(&incoming.bytes),
+            Way::Named => read::from_name(self.app.operations(), &incoming.bytes),
         };
         let asked = match asked {
             Ok(asked) => asked,

@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::LONGEST_WAIT;
-use crate::graph::Error;
 use crate::graph::error::brief;
-use crate::operation::Asked;
+use crate::graph::{Code, Error};
+use crate::operation::{Asked, Operations};
 
 /// Why a request is not run, with the HTTP status that fits.
 pub type Unread = (u16, Error);
@@ -87,7 +87,14 @@ pub fn batch(bytes: &Bytes, most: usize) -> Result<Vec<Bytes>, Unread> {
 
 /// One request in JSON.
 pub fn from_body(bytes: &[u8]) -> Result<Asked, Unread> {
-    from_json(bytes, "The body")
+    with_document(from_json(bytes, "The body")?)
+}
+
+fn with_document(asked: Asked) -> Result<Asked, Unread> {
+    match asked.has_document() {
+        true => Ok(asked),
+        false => Err((400, Error::bad_input("There is no `query` in it, and no `documentId` that stands for one."))),
+    }
 }
 
 fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], what: &str) -> Result<T, Unread> {
@@ -99,24 +106,40 @@ fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], what: &str) -> Result<T, Un
 
 /// The request of an address.
 pub fn from_query(query: &[u8]) -> Result<Asked, Unread> {
+    with_document(parts(query)?)
+}
+
+fn parts(query: &[u8]) -> Result<Asked, Unread> {
     if percent_decode(query).decode_utf8().is_err() {
         return Err((400, Error::bad_input("The address is not UTF-8.")));
     }
-    let mut asked = Asked { query: String::new(), operation_name: None, variables: None, _extensions: None };
+    let mut asked = Asked::default();
     let object = |name: &str, text: &str| -> Result<Option<JsonMap>, Unread> {
         from_json(text.as_bytes(), &format!("`{name}`"))
     };
     for (name, value) in form_urlencoded::parse(query) {
         match &*name {
-            "query" => asked.query = value.into_owned(),
+            "query" if !value.is_empty() => asked.query = Some(value.into_owned()),
+            "documentId" => asked.document_id = Some(value.into_owned()),
+            "doc_id" => asked.doc_id = Some(value.into_owned()),
             "operationName" if !value.is_empty() => asked.operation_name = Some(value.into_owned()),
             "variables" if !value.is_empty() => asked.variables = object("variables", &value)?,
-            "extensions" if !value.is_empty() => asked._extensions = object("extensions", &value)?,
+            "extensions" if !value.is_empty() => asked.extensions = object("extensions", &value)?,
             _ => {}
         }
     }
-    match asked.query.is_empty() {
-        true => Err((400, Error::bad_input("There is no `query` in the address."))),
-        false => Ok(asked),
-    }
+    Ok(asked)
+}
+
+/// A trusted operation by its name, then `?`, then a query that may have `variables`.
+pub fn from_name(operations: &Operations, bytes: &[u8]) -> Result<Asked, Unread> {
+    let text = String::from_utf8_lossy(bytes);
+    let (name, query) = text.split_once('?').unwrap_or((&text, ""));
+    let Some(document) = operations.text_with(name) else {
+        let message = format!("There is no trusted document with one operation `{}`.", brief(name));
+        return Err((404, Error::new(Code::NotFound, message)));
+    };
+    let Asked { variables, .. } = parts(query.as_bytes())?;
+    let query = Some(document.to_string());
+    Ok(Asked { query, operation_name: Some(name.to_owned()), variables, ..Asked::default() })
 }

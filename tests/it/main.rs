@@ -33,6 +33,7 @@ mod stale;
 mod support;
 mod tenancy;
 mod together;
+mod trusted;
 mod untold;
 mod untold_schema;
 mod vendor;
