@@ -17,7 +17,7 @@ pub use admission::{Admission, LONGEST_WAIT};
 use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::events::Events;
 use crate::events::automation::{Automations, Schema};
 use crate::graph::DataLoader;
@@ -72,6 +72,9 @@ pub struct App {
     head_limit: usize,
     max_connections: usize,
     max_batch: usize,
+    cors_origins: Vec<String>,
+    is_open: bool,
+    has_metrics_apart: bool,
     tells_schema: bool,
     pending: Pending,
     events: Option<Events>,
@@ -134,6 +137,9 @@ impl App {
             head_limit: config.head_limit,
             max_connections: config.max_connections,
             max_batch: config.max_batch,
+            cors_origins: config.cors_origins.clone(),
+            is_open: matches!(config.auth, config::Auth::Open { anywhere: false }),
+            has_metrics_apart: config.metrics_listen.is_some(),
             tells_schema: config.introspection,
             draining: AtomicBool::new(false),
         })
@@ -247,6 +253,26 @@ impl App {
     /// Most requests in one body.
     pub fn max_batch(&self) -> usize {
         self.max_batch
+    }
+
+    /// The origins of pages elsewhere that may ask; `*` is all of them.
+    pub fn cors_origins(&self) -> &[String] {
+        &self.cors_origins
+    }
+
+    /// Whether pages of this origin may ask, though it is not the gateway's own.
+    pub fn admits(&self, origin: &str) -> bool {
+        self.cors_origins.iter().any(|known| known == "*" || known == origin)
+    }
+
+    /// Whether everybody on this machine may ask, and nobody is asked who they are.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether `/metrics` has a listener of its own.
+    pub fn has_metrics_apart(&self) -> bool {
+        self.has_metrics_apart
     }
 
     /// Whether callers are told the schema.

@@ -39,13 +39,19 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 /// All settings, in the order in which they are printed.
 pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_LISTEN", "127.0.0.1:4000", "address and port to listen on"),
-    setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request"),
+    setting("GATEWAY_METRICS_LISTEN", "", "address and port for /metrics alone; unset: /metrics is on the other one"),
+    setting(
+        "GATEWAY_CORS_ORIGINS",
+        "",
+        "origins of pages elsewhere that may ask, with commas between them; *: all; unset: none",
+    ),
+    setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request, and for a connection without one"),
     setting("GATEWAY_BODY_LIMIT", "256KiB", "largest request body"),
     setting("GATEWAY_HEAD_LIMIT", "64KiB", "largest request head, with the address; at least 8KiB"),
     setting(
         "GATEWAY_MAX_CONNECTIONS",
-        "700",
-        "most connections at one time; more wait. Each needs an open file, and so does each upstream call",
+        "10000",
+        "most connections at one time; more wait. At most three quarters of the files that the process may have open",
     ),
     setting(
         "GATEWAY_MAX_IN_PROGRESS",
@@ -193,6 +199,8 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    pub metrics_listen: Option<SocketAddr>,
+    pub cors_origins: Vec<String>,
     pub request_timeout: Duration,
     pub body_limit: usize,
     pub head_limit: usize,
@@ -268,6 +276,8 @@ pub fn defaults() -> Option<Config> {
 
 fn read(from: &mut Reader) -> Option<Config> {
     let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
+    let metrics_listen: Option<SocketAddr> = from.parsed("GATEWAY_METRICS_LISTEN", "an address and a port");
+    let cors_origins = from.origins("GATEWAY_CORS_ORIGINS").unwrap_or_default();
     let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
     let body_limit = from.bytes("GATEWAY_BODY_LIMIT");
     let head_limit = from.bytes("GATEWAY_HEAD_LIMIT");
@@ -287,7 +297,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         Some(Mode::Passthrough) => Some(Vec::new()),
         _ => location::read(from),
     };
-    let auth = auth::read(from, mode, listen);
+    let auth = auth::read(from, mode, listen, &cors_origins);
     let state_dir = from.optional("GATEWAY_STATE_DIR");
     let webhooks = webhooks::read(from);
     let automations = automations::read(from, mode == Some(Mode::Passthrough));
@@ -326,6 +336,8 @@ fn read(from: &mut Reader) -> Option<Config> {
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
         listen: listen?,
+        metrics_listen,
+        cors_origins,
         request_timeout: request_timeout?,
         body_limit: usize::try_from(body_limit?).ok()?,
         head_limit: usize::try_from(head_limit?).ok()?,

@@ -238,6 +238,20 @@ impl Reader {
         self.read(name, "an http or https URL without a user, a query or a fragment", url)
     }
 
+    /// Origins of pages, spelled as browsers send them; `*` for all of them.
+    pub fn origins(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let one = |text: &str| match text {
+            "*" => Some(text.to_owned()),
+            _ => {
+                let url = reqwest::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+                let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user(&url);
+                plain.then(|| url.origin().ascii_serialization())
+            }
+        };
+        let each = |text: &str| text.split(',').map(|text| one(text.trim())).collect::<Option<Vec<_>>>();
+        self.read(name, "* or origins with commas between them, as https://crm.example,http://localhost:3000", each)
+    }
+
     pub fn one_of<T: Copy>(&mut self, name: &'static str, values: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
         let pick = |text: &str| values.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);

@@ -6,6 +6,7 @@ mod graphql;
 mod identify;
 mod negotiate;
 mod oauth;
+mod pages;
 mod read;
 mod server;
 mod status;
@@ -32,11 +33,19 @@ pub fn service(app: Arc<App>) -> Tracked {
 }
 
 fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let mut for_pages = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/operations/{name}", get(graphql::named))
-        .route("/schema.graphql", get(status::sdl))
-        .route("/metrics", get(status::metrics))
+        .route("/schema.graphql", get(status::sdl));
+    if let Some(cors) = pages::cors(app.cors_origins()) {
+        for_pages = for_pages.layer(cors);
+    }
+    let metrics = match app.has_metrics_apart() {
+        true => Router::new(),
+        false => Router::new().route("/metrics", get(status::metrics)),
+    };
+    for_pages
+        .merge(metrics)
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/webhooks/contacts", post(webhooks::contacts))
@@ -47,6 +56,17 @@ fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// Serves `/metrics` alone, for as long as it is waited for.
+pub async fn serve_metrics(app: Arc<App>, listener: TcpListener) {
+    let limits = limits(&app);
+    let routes = Router::new().route("/metrics", get(status::metrics)).fallback(status::not_found).with_state(app);
+    server::run(listener, Tracked(routes), limits, pending()).await;
+}
+
+fn limits(app: &App) -> Limits {
+    Limits { connections: app.max_connections(), head: app.head_limit(), quiet: app.request_timeout() }
+}
+
 /// Serves until `stop`, then answers what is in progress and ends, at the latest when a request's time is over: a
 /// connection that never sends the rest of its request holds up nothing.
 pub async fn serve(
@@ -55,7 +75,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let most = app.request_timeout();
-    let limits = Limits { connections: app.max_connections(), head: app.head_limit(), quiet: most };
+    let limits = limits(&app);
     let (drain, draining) = oneshot::channel();
     let stopping = app.clone();
     let stop = async move {

@@ -57,7 +57,8 @@ pub struct Limits {
 /// Serves until `stop`, and until what is in progress then is answered.
 pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, stop: impl Future<Output = ()>) {
     let builder = Arc::new(protocols(limits));
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let most = within_files(limits.connections);
+    let room = Arc::new(Semaphore::new(most));
     let (ending, end) = watch::channel(());
     let mut stop = pin!(stop);
     let mut told: Option<Instant> = None;
@@ -68,8 +69,7 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
                 Err(_) => {
                     if told.is_none_or(|at| at.elapsed() >= SELDOM) {
                         told = Some(Instant::now());
-                        let most = limits.connections;
-                        tracing::warn!(most, "connections wait: there are as many as GATEWAY_MAX_CONNECTIONS allows");
+                        tracing::warn!(most, "connections wait: there are as many as there may be");
                     }
                     room.clone().acquire_owned().await
                 }
@@ -91,6 +91,25 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
     ending.send_replace(());
     // Until none is left that would have to be told.
     ending.closed().await;
+}
+
+/// As many connections as are wanted, if there are files for them: a quarter of those that the process may have open is for its own
+/// calls, so that no crowd of callers can take the upstream from it.
+fn within_files(wanted: usize) -> usize {
+    let told = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let row = told.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let files: Option<usize> = row.and_then(|row| row.split_whitespace().next()?.parse().ok());
+    match files.map(|files| files / 4 * 3) {
+        Some(most) if most < wanted => {
+            tracing::info!(
+                wanted,
+                most,
+                "fewer connections than GATEWAY_MAX_CONNECTIONS: the process may not open more files"
+            );
+            most.max(1)
+        }
+        _ => wanted,
+    }
 }
 
 fn protocols(limits: Limits) -> Builder<TokioExecutor> {

@@ -21,7 +21,7 @@ use super::graphql::refuse;
 use super::negotiate::Media;
 use crate::graph::Error;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is answered is what it is said to be, whatever it may look like.
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
