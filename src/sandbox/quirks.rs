@@ -44,11 +44,15 @@ pub struct Quirks {
     pub duplicates_allowed: bool,
     /// `short-task-pages`: a search for tasks gives 25 at once, however many are asked for.
     pub short_task_pages: bool,
+    /// `no-id-filter`: a search for contacts cannot be filtered by their ids.
+    pub no_id_filter: bool,
+    /// `lower-search-names`: a search for contacts tells names in lower case alone.
+    pub lower_search_names: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 21] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -68,6 +72,8 @@ impl Quirks {
         "lower-tags",
         "duplicates-allowed",
         "short-task-pages",
+        "no-id-filter",
+        "lower-search-names",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -91,6 +97,8 @@ impl Quirks {
             "lower-tags" => &mut self.lower_tags,
             "duplicates-allowed" => &mut self.duplicates_allowed,
             "short-task-pages" => &mut self.short_task_pages,
+            "no-id-filter" => &mut self.no_id_filter,
+            "lower-search-names" => &mut self.lower_search_names,
             _ => return None,
         })
     }
