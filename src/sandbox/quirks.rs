@@ -48,11 +48,19 @@ pub struct Quirks {
     pub no_id_filter: bool,
     /// `lower-search-names`: a search for contacts tells names in lower case alone.
     pub lower_search_names: bool,
+    /// `bare-task-events`: the event of a new task has neither its contact nor its body, as one saw it live.
+    pub bare_task_events: bool,
+    /// `appointment-create-events`: every event of an appointment calls itself one of a new appointment.
+    pub appointment_create_events: bool,
+    /// `wrapped-events`: events have what they tell under `data`.
+    pub wrapped_events: bool,
+    /// `doubled-events`: every event is sent twice.
+    pub doubled_events: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 25] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -74,6 +82,10 @@ impl Quirks {
         "short-task-pages",
         "no-id-filter",
         "lower-search-names",
+        "bare-task-events",
+        "appointment-create-events",
+        "wrapped-events",
+        "doubled-events",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -99,6 +111,10 @@ impl Quirks {
             "short-task-pages" => &mut self.short_task_pages,
             "no-id-filter" => &mut self.no_id_filter,
             "lower-search-names" => &mut self.lower_search_names,
+            "bare-task-events" => &mut self.bare_task_events,
+            "appointment-create-events" => &mut self.appointment_create_events,
+            "wrapped-events" => &mut self.wrapped_events,
+            "doubled-events" => &mut self.doubled_events,
             _ => return None,
         })
     }
