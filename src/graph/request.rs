@@ -25,6 +25,8 @@ pub struct Request {
     pub merges: bool,
     /// Whether its answer is to tell what it cost.
     pub explains: bool,
+    /// The fields that it may have to ask upstream for, at any place; `None`: that is not known.
+    pub asks: Option<Arc<[&'static str]>>,
     loader: DataLoader,
     upstream: Upstream,
     deadline: Instant,
@@ -49,7 +51,7 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self { caller, trail: Arc::default(), merges: true, explains: false, loader, upstream, deadline }
+        Self { caller, trail: Arc::default(), merges: true, explains: false, asks: None, loader, upstream, deadline }
     }
 
     /// The same request, for which nobody waits: its changes go after everything that somebody waits for.
@@ -227,10 +229,18 @@ impl Here<'_> {
         key: &Q,
         pending: Pending,
     ) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
-        match self.wait(key, pending).await {
-            Err(missed) if missed.is_unsent() && self.has_time() => {}
-            landed => return Ok(landed),
+        let mut landed = self.wait(key, pending).await;
+        if landed.as_ref().is_err_and(|missed| missed.is_unsent() && self.has_time()) {
+            landed = self.wait_again(key).await?;
         }
+        // Theirs may have been content with less.
+        while landed.as_ref().is_ok_and(|held| !key.is_answered_by(held)) {
+            landed = self.wait_again(key).await?;
+        }
+        Ok(landed)
+    }
+
+    async fn wait_again<Q: Question>(&self, key: &Q) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
         match self.ask(key.clone()).await? {
             Asked::Known(held) => Ok(Ok(held)),
             Asked::Shared(pending) | Asked::Started(pending) => Ok(self.wait(key, pending).await),

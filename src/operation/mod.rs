@@ -179,6 +179,7 @@ impl Operations {
             Err((status, problem)) => return refuse(status, vec![problem]),
         };
         request.merges = prepared.operation.facts.merges;
+        request.asks = Some(prepared.operation.steps.fields.clone());
         if request.explains || !prepared.operation.facts.may_be_kept() {
             return match self.alone(request, &prepared, request_id).await {
                 Ok(response) => Answer::Executed(response),

@@ -221,9 +221,15 @@ impl Upstream {
 
     /// The answer to a question, from a reading that begins now or later than everything that was forgotten.
     pub async fn read_now<Q: Question>(&self, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
-        match self.ask(question) {
-            Asked::Known(held) => Ok(held.value),
-            Asked::Shared(pending) | Asked::Started(pending) => Ok(pending.landed().await?.value),
+        loop {
+            let held = match self.ask(question) {
+                Asked::Known(held) => held,
+                Asked::Shared(pending) | Asked::Started(pending) => pending.landed().await?,
+            };
+            // Somebody else's reading may have been content with less.
+            if question.is_answered_by(&held) {
+                return Ok(held.value);
+            }
         }
     }
 

@@ -67,7 +67,13 @@ fn origins_of_pages_are_named_one_by_one() {
 
 #[test]
 fn usage_that_is_not_understood_ends_with_64_and_help_with_0() {
-    for arguments in [&["nonsense"][..], &["serve", "--no-such-option"], &["sandbox", "--quirks", "none-such"], &[]] {
+    for arguments in [
+        &["nonsense"][..],
+        &["serve", "--no-such-option"],
+        &["sandbox", "--quirks", "none-such"],
+        &["sandbox", "--webhooks", "ftp://x/"],
+        &[],
+    ] {
         assert_eq!(gateway(arguments, &GOOD).status.code(), Some(64), "{arguments:?}");
     }
     for arguments in [&["--help"][..], &["--version"], &["demo", "--help"]] {

@@ -10,6 +10,7 @@ mod model;
 mod mutation;
 mod parts;
 mod query;
+mod search;
 mod walk;
 mod wire;
 mod workflow;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
+use loader::Among;
 pub use loader::{ALL, OF_A_BUSINESS, SEARCHED};
 pub use loader::{ContactById, first_of_location};
 pub(in crate::resources) use look::is_here;
@@ -60,9 +62,8 @@ impl Contact {
             return Ok(self.seen.clone());
         }
         let request = Request::of(ctx);
-        let account = request.account().clone();
-        let id = self.id()?;
-        let whole = request.load(ContactById { account, id, needs }).await?;
+        let question = ContactById::new(request.account().clone(), self.id()?);
+        let whole = request.load(ContactById { needs, among: Among::of(&request), ..question }).await?;
         // Gone since its row was read: what the row told is all that there is.
         Ok(whole.unwrap_or_else(|| self.seen.clone()))
     }
