@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{Context, QueryPathNode};
 use tokio::time::{Instant, timeout_at};
@@ -12,7 +13,7 @@ use super::scope::Scope;
 use super::trail::Trail;
 use crate::cache::Held;
 use crate::caller::Caller;
-use crate::upstream::{self, Account, Asked, Errand, Fault, Look, Payer, Pending, Question, Upstream, Write};
+use crate::upstream::{self, Account, Asked, Errand, Fault, Look, Payer, Pending, Question, Sent, Upstream, Write};
 
 /// One GraphQL request.
 #[derive(Clone)]
@@ -23,8 +24,6 @@ pub struct Request {
     pub trail: Arc<Trail>,
     /// Whether values of its fields may have to be merged. Then they have to be the library's, for it merges no other.
     pub merges: bool,
-    /// Whether its answer is to tell what it cost.
-    pub explains: bool,
     loader: DataLoader,
     upstream: Upstream,
     deadline: Instant,
@@ -49,12 +48,28 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self { caller, trail: Arc::default(), merges: true, explains: false, loader, upstream, deadline }
+        Self { caller, trail: Arc::default(), merges: true, loader, upstream, deadline }
     }
 
     /// The calls that were sent upstream for it so far, each try counted.
     pub fn calls(&self) -> u32 {
         self.upstream.errand().calls()
+    }
+
+    /// Lets its answer tell what it cost, call by call.
+    pub fn explain(&self) {
+        self.upstream.errand().keep_timeline();
+    }
+
+    /// Whether its answer is to tell what it cost.
+    pub fn explains(&self) -> bool {
+        self.upstream.errand().keeps_timeline()
+    }
+
+    /// The calls that were sent upstream for it so far, one by one, and how long it takes already, if its answer is to tell
+    /// what it cost.
+    pub fn timeline(&self) -> Option<(Vec<Sent>, Duration)> {
+        self.upstream.errand().timeline()
     }
 
     /// The request that a field is resolved for.

@@ -148,8 +148,10 @@ impl<'a> Exchange<'a> {
                 return self.refuse(why);
             }
         };
-        let mut request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
-        request.explains = explains;
+        let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
+        if explains {
+            request.explain();
+        }
         let trail = request.trail.clone();
         let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();

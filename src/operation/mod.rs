@@ -16,7 +16,7 @@ use apollo_compiler::response::JsonMap;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
@@ -159,7 +159,7 @@ impl Operations {
             Err((status, problem)) => return refuse(status, vec![problem]),
         };
         request.merges = prepared.operation.facts.merges;
-        if request.explains || !prepared.operation.facts.may_be_kept() {
+        if request.explains() || !prepared.operation.facts.may_be_kept() {
             return match self.alone(request, &prepared, request_id).await {
                 Ok(response) => Answer::Executed(response),
                 Err(refused) => refuse(400, vec![refused.into()]),
@@ -177,13 +177,12 @@ impl Operations {
 
     /// Executes an operation for this request and nobody else.
     async fn alone(&self, request: Request, prepared: &Prepared<'_>, request_id: &str) -> Result<Response, Error> {
-        let began = Instant::now();
         self.admit(&request, prepared)?;
-        let planned = request.explains.then(|| prepared.plan(&request).count());
+        let planned = request.explains().then(|| prepared.plan(&request).count());
         let mut response = execute(self.schema.clone(), request.clone(), prepared.executable()).await;
         tell_stale(&mut response, &request.trail.take_sources().stale);
         if let Some(planned) = planned {
-            tell_cost(&mut response, &request, planned, began.elapsed());
+            tell_cost(&mut response, &request, planned);
         }
         json::expand(&mut response.data);
         publish(&mut response.errors, request_id);

@@ -249,7 +249,7 @@ impl Upstream {
         let read = look.read_part(&account, part).await;
         self.note(&mut state, &read);
         let brought = read.ok()?;
-        self.errand.note_calls(look.errand.calls());
+        self.errand.pay_for(&look.errand);
         Some(brought)
     }
 
