@@ -181,8 +181,10 @@ impl<'a> Exchange<'a> {
     }
 
     async fn run(&self, incoming: Incoming, asked: &Asked, explains: bool) -> Answer {
-        let mut request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
-        request.explains = explains;
+        let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
+        if explains {
+            request.explain();
+        }
         let trail = request.trail.clone();
         let answer = self.app.operations().run(request, incoming, asked, self.id.as_str()).await;
         let (held, shared, started) = trail.counts();

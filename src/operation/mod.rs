@@ -180,7 +180,7 @@ impl Operations {
         };
         request.merges = prepared.operation.facts.merges;
         request.asks = Some(prepared.operation.steps.fields.clone());
-        if request.explains || !prepared.operation.facts.may_be_kept() {
+        if request.explains() || !prepared.operation.facts.may_be_kept() {
             return match self.alone(request, &prepared, request_id).await {
                 Ok(response) => Answer::Executed(response),
                 Err(refused) => refuse(400, vec![refused.into()]),
@@ -198,13 +198,12 @@ impl Operations {
 
     /// Executes an operation for this request and nobody else.
     async fn alone(&self, request: Request, prepared: &Prepared<'_>, request_id: &str) -> Result<Response, Error> {
-        let began = Instant::now();
         self.admit(&request, prepared)?;
-        let planned = request.explains.then(|| prepared.plan(&request).count());
+        let planned = request.explains().then(|| prepared.plan(&request).count());
         let mut response = execute(self.schema.clone(), request.clone(), prepared.executable()).await;
         tell_stale(&mut response, &request.trail.take_sources().stale);
         if let Some(planned) = planned {
-            tell_cost(&mut response, &request, planned, began.elapsed());
+            tell_cost(&mut response, &request, planned);
         }
         json::expand(&mut response.data);
         publish(&mut response.errors, request_id);
