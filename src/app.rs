@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
-use crate::operation::{Bounds, Operations, Sizes};
+use crate::operation::{Bounds, Operations, Sizes, Trusted};
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -37,6 +37,24 @@ pub fn ttls(config: &Config) -> Ttls {
     }
 }
 
+/// What an operation may come to.
+pub fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        tokens: config.max_tokens,
+        nesting: config.max_nesting,
+        depth: config.max_depth,
+        fields: config.max_fields,
+        aliases: config.max_aliases,
+        root_fields: config.max_root_fields,
+        directives: config.max_directives,
+        introspection_depth: config.max_introspection_depth,
+        list: config.max_list,
+        variables: config.max_variables,
+        calls: Bounds::calls(config.max_calls, &config.max_calls_by_scope),
+        tells_schema: config.introspection,
+    }
+}
+
 /// The gateway.
 pub struct App {
     accounts: Vec<Arc<Account>>,
@@ -49,6 +67,10 @@ pub struct App {
     admission: Admission,
     request_timeout: Duration,
     body_limit: usize,
+    head_limit: usize,
+    max_connections: usize,
+    max_batch: usize,
+    tells_schema: bool,
     pending: Pending,
     events: Option<Events>,
     draining: AtomicBool,
@@ -86,14 +108,14 @@ impl App {
         let upstream = Upstream::new(client, cache, retry, ttls(config));
         let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
-        let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
-        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
+        let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
+            .context("GATEWAY_TRUSTED_DOCUMENTS")?;
         Ok(Self {
             accounts,
             auth,
             loader: DataLoader::new(upstream.clone()),
             upstream,
-            operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
+            operations: Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
             events,
             clock,
@@ -101,6 +123,10 @@ impl App {
             admission: Admission::new(config.max_in_progress),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
+            head_limit: config.head_limit,
+            max_connections: config.max_connections,
+            max_batch: config.max_batch,
+            tells_schema: config.introspection,
             draining: AtomicBool::new(false),
         })
     }
@@ -185,6 +211,26 @@ impl App {
     /// Largest request body, in bytes.
     pub fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    /// Largest request head, in bytes.
+    pub fn head_limit(&self) -> usize {
+        self.head_limit
+    }
+
+    /// Most connections at one time.
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Most requests in one body.
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    /// Whether callers are told the schema.
+    pub fn tells_schema(&self) -> bool {
+        self.tells_schema
     }
 
     /// Whether the gateway is about to end.

@@ -6,23 +6,24 @@ mod graphql;
 mod identify;
 mod negotiate;
 mod oauth;
+mod read;
+mod server;
 mod status;
 mod track;
 mod webhooks;
 
-use std::future::{Future, IntoFuture, pending};
+use std::future::{Future, pending};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tower::make::Shared;
 
 use crate::app::App;
+use server::Limits;
 pub use track::Tracked;
 
 /// Everything that the gateway answers over HTTP, without a socket.
@@ -33,6 +34,7 @@ pub fn service(app: Arc<App>) -> Tracked {
 fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/operations/{name}", get(graphql::named))
         .route("/schema.graphql", get(status::sdl))
         .route("/metrics", get(status::metrics))
         .route("/health/live", get(status::live))
@@ -53,6 +55,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let most = app.request_timeout();
+    let limits = Limits { connections: app.max_connections(), head: app.head_limit(), quiet: most };
     let (drain, draining) = oneshot::channel();
     let stopping = app.clone();
     let stop = async move {
@@ -61,10 +64,6 @@ pub async fn serve(
         // Nobody waits for it when the server has ended by itself.
         let _ = drain.send(());
     };
-    // Answers are small: waiting to fill a packet would only make them late.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
     // Beside the requests, and not after this has ended, however it ends.
     let (end, ended) = oneshot::channel::<()>();
     let (working, mut work) = (app.clone(), JoinSet::new());
@@ -74,22 +73,20 @@ pub async fn serve(
         };
         working.work(stop).await;
     });
-    let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;
         }
         sleep(most).await;
     };
-    let served = tokio::select! {
-        ended = server => ended,
+    tokio::select! {
+        () = server::run(listener, service(app), limits, stop) => {}
         () = out_of_time => {
             tracing::warn!("some connections were cut: their requests were not complete in time");
-            Ok(())
         }
-    };
+    }
     drop(end);
     // What went wrong with it was told by it.
     while work.join_next().await.is_some() {}
-    served
+    Ok(())
 }

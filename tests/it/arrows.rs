@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("http", &["app", "auth", "events", "operation", "schema", "graph", "caller", "changes", "metrics"]),
     ("app", &["auth", "events", "operation", "graph", "upstream", "cache", "changes", "clock", "config", "metrics"]),
-    ("auth", &["caller", "upstream", "clock", "config"]),
+    ("auth", &["caller", "upstream", "clock", "config", "live_file"]),
     (
         "events",
         &[
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "state",
         ],
     ),
-    ("operation", &["schema", "graph", "caller", "cache", "clock"]),
+    ("operation", &["schema", "graph", "caller", "cache", "clock", "config", "live_file"]),
     ("schema", &["resources", "graph", "upstream", "changes"]),
     ("resources", &["graph", "upstream", "cache", "changes"]),
     ("graph", &["caller", "upstream", "cache", "changes"]),
@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("upstream", &["cache", "changes", "clock", "metrics", "state"]),
     ("cache", &["clock"]),
     ("changes", &[]),
+    ("live_file", &["clock"]),
     ("clock", &[]),
     ("metrics", &[]),
     ("config", &[]),
