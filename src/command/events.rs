@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::ConfigFile;
 use crate::events::admin::{Answer, Ask, ask};
-use crate::events::journal::{Entry, State};
+use crate::events::journal::Entry;
 
 /// What can be done with the journal.
 #[derive(Subcommand)]
@@ -46,15 +46,15 @@ pub struct Replay {
 /// Runs the command.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List(list) => print(&list, None).await,
-        Command::Dead(list) => print(&list, Some(State::Dead)).await,
+        Command::List(list) => print(&list, Ask::Last { most: list.limit }).await,
+        Command::Dead(list) => print(&list, Ask::Dead { most: list.limit }).await,
         Command::Replay(Replay { id, file }) => replay(id, &file).await,
     }
 }
 
-async fn print(list: &List, state: Option<State>) -> anyhow::Result<ExitCode> {
+async fn print(list: &List, asked: Ask) -> anyhow::Result<ExitCode> {
     let dir = state_dir(&list.file);
-    let answer = ask(Path::new(&dir), Ask::List { state, most: list.limit }).await?;
+    let answer = ask(Path::new(&dir), asked).await?;
     let entries = answer.map(|answer| answer.entries).unwrap_or_default();
     if list.json {
         return Ok(super::print(&format!("{}\n", serde_json::to_string_pretty(&entries)?)));

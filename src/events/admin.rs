@@ -11,15 +11,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
-use super::journal::{Entry, FILE, FOLDER, State, Trouble};
+use super::journal::{Entry, FILE, FOLDER};
 use super::{Events, Journal};
 
 const SOCKET: &str = "admin.sock";
 
 /// Most time for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The wait after nobody could be let in.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// No question is longer.
 const LONGEST: u64 = 1024;
@@ -29,7 +33,9 @@ const LONGEST: u64 = 1024;
 #[serde(rename_all = "camelCase")]
 pub enum Ask {
     /// The last events, the newest first.
-    List { state: Option<State>, most: usize },
+    Last { most: usize },
+    /// The last that failed as often as they are tried.
+    Dead { most: usize },
     /// To handle an event again.
     Replay { id: u64 },
 }
@@ -55,7 +61,8 @@ pub async fn ask(state_dir: &Path, ask: Ask) -> anyhow::Result<Option<Answer>> {
     }
     let journal = Journal::open(state_dir)?;
     let entries = match ask {
-        Ask::List { state, most } => journal.list(state, most)?,
+        Ask::Last { most } => journal.last(most)?,
+        Ask::Dead { most } => journal.dead(most)?,
         Ask::Replay { id } => Vec::from_iter(journal.replay(id).await?),
     };
     Ok(Some(Answer { entries, is_running: false }))
@@ -82,7 +89,11 @@ impl Events {
             }
         };
         loop {
-            let Ok((mut stream, _)) = listener.accept().await else { continue };
+            let Ok((mut stream, _)) = listener.accept().await else {
+                // There is no room for another connection, and there will not be at once.
+                sleep(PAUSE).await;
+                continue;
+            };
             // One after the other: there is one person.
             if let Ok(Err(error)) = timeout(PATIENCE, self.answer_one(&mut stream)).await {
                 tracing::debug!(%error, "a question about the journal broke off");
@@ -93,11 +104,13 @@ impl Events {
     async fn answer_one(&self, stream: &mut UnixStream) -> io::Result<()> {
         let mut line = String::new();
         BufReader::new((&mut *stream).take(LONGEST)).read_line(&mut line).await?;
+        let journal = self.journal.clone();
         let done = match serde_json::from_str(&line)? {
-            Ask::List { state, most } => self.journal().list(state, most),
+            Ask::Last { most } => spawn_blocking(move || journal.last(most)).await?,
+            Ask::Dead { most } => spawn_blocking(move || journal.dead(most)).await?,
             Ask::Replay { id } => self.replay(id).await.map(Vec::from_iter),
         };
-        let done = done.map_err(|trouble: Trouble| trouble.to_string());
+        let done = done.map_err(|trouble| trouble.to_string());
         stream.write_all(&serde_json::to_vec(&done)?).await
     }
 }
