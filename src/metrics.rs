@@ -187,7 +187,12 @@ impl Default for Metrics {
         let journal = Family::<Stated, Gauge>::default();
         registry.register("journal_events", "Events in the journal, by how far they are", journal.clone());
         let (journal_bytes, lag) = (Gauge::<i64>::default(), Gauge::<f64, AtomicU64>::default());
-        registry.register_with_unit("journal", "What the journal's events have", Unit::Bytes, journal_bytes.clone());
+        registry.register_with_unit(
+            "journal",
+            "What was sent of the events in the journal",
+            Unit::Bytes,
+            journal_bytes.clone(),
+        );
         let help = "For how long the event waits that waits for the longest";
         registry.register_with_unit("events_lag", help, Unit::Seconds, lag.clone());
         // The most frequent outcome is counted without looking its counter up.
