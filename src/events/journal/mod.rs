@@ -157,6 +157,11 @@ impl Journal {
         })
     }
 
+    /// One event.
+    pub fn entry(&self, id: u64) -> Result<Option<Entry>, Trouble> {
+        Ok(self.numbered(|_| Ok(vec![id]))?.pop())
+    }
+
     /// What was sent.
     pub fn body(&self, id: u64) -> Result<Option<Vec<u8>>, Trouble> {
         self.file.read(|transaction| {
