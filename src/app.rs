@@ -14,6 +14,7 @@ pub use admission::{Admission, LONGEST_WAIT};
 
 use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::graph::DataLoader;
@@ -41,6 +42,7 @@ pub struct App {
     auth: Auth,
     loader: DataLoader,
     upstream: Upstream,
+    changes: Arc<Changes>,
     operations: Operations,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -79,8 +81,9 @@ impl App {
         let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries };
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
+        let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let upstream = Upstream::new(client, cache, retry, ttls(config));
+        let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
         let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
         let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
@@ -89,6 +92,7 @@ impl App {
             auth,
             loader: DataLoader::new(upstream.clone()),
             upstream,
+            changes,
             operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
             clock,
@@ -119,6 +123,11 @@ impl App {
     pub fn upstream(&self) -> Upstream {
         let deadline = Instant::now() + self.request_timeout;
         self.upstream.on(Errand::new(Payer::default(), Some(deadline)))
+    }
+
+    /// Who watches for changes.
+    pub fn changes(&self) -> &Arc<Changes> {
+        &self.changes
     }
 
     /// What runs operations.

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::credential::{Credential, Trouble};
 use super::governor::{Allowance, Governor, Limits, Standing};
 use crate::cache::View;
+use crate::changes::{Change, ChangeKind, ChangedResource};
 
 /// How long a refused credential is told of without being tried again.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
@@ -106,6 +107,17 @@ impl Account {
     /// for, and then what is elsewhere does not exist here.
     pub fn shows(&self, location: &str) -> bool {
         self.is_only || *self.location == *location
+    }
+
+    /// What those are told who watch this location, when something of a contact changed. `id`: the id of what changed.
+    pub fn change(&self, kind: ChangeKind, resource: ChangedResource, id: Option<&str>, contact: &str) -> Change {
+        Change {
+            location: (&*self.location).into(),
+            kind,
+            resource,
+            resource_id: id.map(Into::into),
+            contact: contact.into(),
+        }
     }
 
     /// A location as a caller's own credential sees it. `places`: for the calls of all who ask the location.
