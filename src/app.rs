@@ -2,6 +2,7 @@
 
 mod admission;
 mod credentials;
+mod live;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use anyhow::Context;
 use tokio::time::Instant;
 
 pub use admission::{Admission, LONGEST_WAIT};
+pub use live::Live;
 
 use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
@@ -47,6 +49,7 @@ pub struct App {
     clock: Clock,
     metrics: Arc<Metrics>,
     admission: Admission,
+    live: Live,
     request_timeout: Duration,
     body_limit: usize,
     pending: Pending,
@@ -84,7 +87,11 @@ impl App {
         let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
-        let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
+        let sizes = Sizes {
+            documents: config.document_cache_size,
+            answers: config.response_cache_size,
+            told: config.max_in_progress,
+        };
         let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
         Ok(Self {
@@ -98,6 +105,7 @@ impl App {
             clock,
             metrics,
             admission: Admission::new(config.max_in_progress),
+            live: Live::new(&config.live),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
@@ -150,6 +158,11 @@ impl App {
         &self.admission
     }
 
+    /// Room for sockets and event streams.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
     /// What is not counted as it happens.
     pub fn levels(&self) -> Levels {
         let (documents, answers) = self.operations.bytes();
@@ -186,5 +199,6 @@ impl App {
     /// Notes that the gateway is about to end.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.live.end();
     }
 }

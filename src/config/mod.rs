@@ -2,6 +2,7 @@
 
 mod auth;
 pub mod keys;
+mod live;
 mod location;
 pub mod pem;
 mod reader;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use auth::Mode;
 pub use auth::{Auth, Jwt, JwtKeys, Passthrough};
+pub use live::Live;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
@@ -119,6 +121,18 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "the same for callers with a scope, as contacts.readonly=100,contacts.write=500; of several, the most",
     ),
+    setting(
+        "GATEWAY_CORS_ORIGINS",
+        "",
+        "origins of pages on other hosts that may open a WebSocket, with commas between them; *: all",
+    ),
+    setting("GATEWAY_MAX_SOCKETS", "10000", "most WebSockets and event streams at one time; more get 503"),
+    setting("GATEWAY_MAX_SUBSCRIPTIONS", "100", "most subscriptions and other operations at one time on one WebSocket"),
+    setting(
+        "GATEWAY_POLL_INTERVAL",
+        "60s",
+        "how often a watched contact is looked at where no webhooks tell of its changes, with calls to spare; 0s: never",
+    ),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
 ];
@@ -162,6 +176,7 @@ pub struct Config {
     pub ttl_pages: Duration,
     pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
+    pub live: Live,
     pub log: String,
     pub log_format: Option<LogFormat>,
 }
@@ -225,6 +240,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
+    let live = live::read(from);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
@@ -254,6 +270,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         ttl_pages: ttl_pages?,
         stale_while_revalidate: stale_while_revalidate?,
         stale_if_error: stale_if_error?,
+        live: live?,
         log: log?,
         log_format,
     })

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::SETTINGS;
 use super::keys::SCOPES;
+use super::live;
 
 const PREFIX: &str = "GATEWAY_";
 
@@ -223,6 +224,11 @@ impl Reader {
     }
 
     /// A share of something, up to `most` times of it.
+    pub fn origins(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let each = |text: &str| text.split(',').map(|one| live::origin(one.trim())).collect::<Option<Vec<_>>>();
+        self.read(name, "* or origins with commas between them, as https://crm.example,http://localhost:3000", each)
+    }
+
     pub fn share(&mut self, name: &'static str, most: f64) -> Option<f64> {
         let expected = format!("a number from 0 to {most}, as 0.3");
         self.read(name, &expected, |text| text.parse().ok().filter(|share| (0.0..=most).contains(share)))

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dataloader::DataLoader;
 use super::error::{Code, Error};
+use super::live::Live;
 use super::scope::Scope;
 use super::trail::Trail;
 use crate::cache::Held;
@@ -25,6 +26,8 @@ pub struct Request {
     pub merges: bool,
     /// Whether its answer is to tell what it cost.
     pub explains: bool,
+    /// What it has to do with changes.
+    pub live: Live,
     loader: DataLoader,
     upstream: Upstream,
     deadline: Instant,
@@ -49,7 +52,16 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self { caller, trail: Arc::default(), merges: true, explains: false, loader, upstream, deadline }
+        Self {
+            caller,
+            trail: Arc::default(),
+            merges: true,
+            explains: false,
+            live: Live::No,
+            loader,
+            upstream,
+            deadline,
+        }
     }
 
     /// The calls that were sent upstream for it so far, each try counted.

@@ -1,4 +1,4 @@
-//! `/graphql`: GraphQL over HTTP, by POST and by GET.
+//! `/graphql`: GraphQL over HTTP, by POST and by GET; what is told of changes begins here, too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use apollo_compiler::response::JsonMap;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{self, RawQuery, State};
+use axum::extract::{self, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::freshness;
 use super::identify::identify;
+use super::live;
 use super::negotiate::Media;
 use super::track::RequestId;
 use crate::app::{App, LONGEST_WAIT};
@@ -31,7 +32,7 @@ use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
 
 /// When a request that there is no room for may be sent again. Most of those in progress are answered by then.
-const RETRY: Duration = Duration::from_secs(1);
+pub const RETRY: Duration = Duration::from_secs(1);
 
 /// Why a request is not run, with the HTTP status that fits.
 type Unread = (u16, Error);
@@ -48,10 +49,16 @@ pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Res
 }
 
 /// `GET /graphql`.
-pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let id = RequestId::of(&headers);
-    let response = match Exchange::open(&app, &headers, &id).await {
-        Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
+pub async fn get(State(app): State<Arc<App>>, request: extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let id = RequestId::of(&parts.headers);
+    if live::is_asked(&parts.headers) {
+        let response = live::upgrade(app, parts, id.clone()).await;
+        return id.put(response);
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let response = match Exchange::open(&app, &parts.headers, &id).await {
+        Ok(exchange) => exchange.answer(Way::Get, Bytes::copy_from_slice(query.as_bytes())).await,
         Err(refused) => *refused,
     };
     id.put(response)
@@ -59,7 +66,7 @@ pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query
 
 /// A request whose caller is known, and in what form its answer goes out.
 struct Exchange<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     headers: &'a HeaderMap,
     id: &'a RequestId,
     media: Media,
@@ -69,7 +76,7 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    async fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
+    async fn open(app: &'a Arc<App>, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
@@ -93,10 +100,13 @@ impl<'a> Exchange<'a> {
         refuse(self.media, why, self.id)
     }
 
-    /// There is no room for it.
-    fn crowded(&self) -> Response {
+    fn note_crowd(&self) {
         self.app.admission().tell_refused();
         self.app.metrics().refused("in_progress");
+    }
+
+    /// There is no room for it.
+    fn crowded(&self) -> Response {
         self.count(Outcome::Refused);
         let mut response = self.refuse((503, Error::crowded(RETRY)));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
@@ -110,6 +120,7 @@ impl<'a> Exchange<'a> {
         }
         let Some(room) = self.app.admission().body() else {
             drain(body, self.app.body_limit()).await;
+            self.note_crowd();
             return self.crowded();
         };
         let read = read_body(body, self.app.body_limit(), self.deadline()).await;
@@ -121,6 +132,9 @@ impl<'a> Exchange<'a> {
     }
 
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
+        if self.media == Media::EventStream {
+            return Box::pin(self.stream(way, bytes)).await;
+        }
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let operations = self.app.operations();
         let explains = explains(self.headers);
@@ -134,47 +148,51 @@ impl<'a> Exchange<'a> {
 
     async fn execute(self, incoming: Incoming, explains: bool) -> Response {
         let Some(_place) = self.app.admission().place(self.deadline()).await else {
+            self.note_crowd();
             return self.crowded();
         };
-        let (operations, way) = (self.app.operations(), incoming.way);
-        let asked = match way {
-            Way::Post => from_body(&incoming.bytes),
-            Way::Get => from_query(&incoming.bytes),
-        };
-        let asked = match asked {
+        let way = incoming.way;
+        let asked = match self.asked(way, &incoming.bytes) {
             Ok(asked) => asked,
-            Err(why) => {
-                self.count(Outcome::Refused);
-                return self.refuse(why);
-            }
+            Err(refused) => return *refused,
         };
         let mut request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
         request.explains = explains;
-        let trail = request.trail.clone();
-        let answer = operations.run(request, incoming, &asked, self.id.as_str()).await;
-        let (held, shared, started) = trail.counts();
-        tracing::debug!(request_id = self.id.as_str(), held, shared, started, "executed");
-        self.app.metrics().valued((held, shared, started));
-        self.count(match &answer {
-            Answer::Ready(_) => Outcome::Executed,
-            Answer::Executed(response) if response.errors.is_empty() => Outcome::Executed,
-            Answer::Executed(_) => Outcome::Failed,
-            Answer::Refused(_) => Outcome::Refused,
-        });
-        match answer {
+        match execute(self.app, request, incoming, &asked, self.id.as_str(), self.began).await {
             Answer::Ready(ready) => self.send(&ready, way),
             Answer::Executed(response) => {
                 let mut response = GraphQLResponse::from(response).into_response();
                 response.headers_mut().insert(CONTENT_TYPE, self.media.content_type());
                 unshared(response)
             }
-            Answer::Refused(refusal) => {
-                if let Some(guard) = refusal.guard {
-                    self.app.metrics().refused(guard);
-                }
-                refused(self.media, refusal, Told::ByMedia)
-            }
+            Answer::Refused(refusal) => refused(self.media, refusal, Told::ByMedia),
         }
+    }
+
+    fn asked(&self, way: Way, bytes: &[u8]) -> Result<Asked, Box<Response>> {
+        let asked = match way {
+            Way::Post => from_body(bytes),
+            Way::Get => from_query(bytes),
+        };
+        asked.map_err(|why| {
+            self.count(Outcome::Refused);
+            self.refuse(why).into()
+        })
+    }
+
+    /// Answers with a stream of events.
+    async fn stream(self, way: Way, bytes: Bytes) -> Response {
+        let asked = match self.asked(way, &bytes) {
+            Ok(asked) => asked,
+            Err(refused) => return *refused,
+        };
+        let Some(room) = self.app.live().room() else {
+            self.app.metrics().refused("sockets");
+            return self.crowded();
+        };
+        let (app, caller, id) = (self.app.clone(), self.caller.clone(), self.id.clone());
+        let asking = Arc::new(live::Asking { app, caller, payer: self.payer, id });
+        live::stream(asking, (asked, way, bytes), self.headers, room).await
     }
 
     fn count(&self, outcome: Outcome) {
@@ -211,7 +229,34 @@ enum Told {
     ByMedia,
 }
 
-fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
+/// Executes an operation, and counts it.
+pub async fn execute(
+    app: &App,
+    request: Request,
+    incoming: Incoming,
+    asked: &Asked,
+    id: &str,
+    began: Instant,
+) -> Answer {
+    let trail = request.trail.clone();
+    let answer = app.operations().run(request, incoming, asked, id).await;
+    let (held, shared, started) = trail.counts();
+    tracing::debug!(request_id = id, held, shared, started, "executed");
+    app.metrics().valued((held, shared, started));
+    let outcome = match &answer {
+        Answer::Ready(_) => Outcome::Executed,
+        Answer::Executed(response) if response.errors.is_empty() => Outcome::Executed,
+        Answer::Executed(_) => Outcome::Failed,
+        Answer::Refused(_) => Outcome::Refused,
+    };
+    app.metrics().answered(outcome, began.elapsed());
+    if let Answer::Refused(Refusal { guard: Some(guard), .. }) = &answer {
+        app.metrics().refused(guard);
+    }
+    answer
+}
+
+pub fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
     refused(media, Refusal::new(status, error, id.as_str()), Told::Always)
 }
 

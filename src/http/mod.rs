@@ -4,6 +4,7 @@ mod explorer;
 mod freshness;
 mod graphql;
 mod identify;
+mod live;
 mod negotiate;
 mod oauth;
 mod status;
@@ -11,17 +12,21 @@ mod track;
 
 use std::future::{Future, IntoFuture, pending};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tower::make::Shared;
 
 use crate::app::App;
 pub use track::Tracked;
+
+/// When the gateway ends, sockets have so long to tell their clients.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Everything that the gateway answers over HTTP, without a socket.
 pub fn service(app: Arc<App>) -> Tracked {
@@ -62,6 +67,7 @@ pub async fn serve(
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
+    let sockets = app.clone();
     let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
@@ -70,7 +76,11 @@ pub async fn serve(
         sleep(most).await;
     };
     tokio::select! {
-        ended = server => ended,
+        ended = server => {
+            // A server knows nothing of what became a socket.
+            let _ = timeout(FAREWELL, sockets.live().ended()).await;
+            ended
+        }
         () = out_of_time => {
             tracing::warn!("some connections were cut: their requests were not complete in time");
             Ok(())

@@ -5,6 +5,7 @@ mod document;
 mod explain;
 mod facts;
 mod guard;
+mod live;
 mod outcome;
 mod plan;
 
@@ -21,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::graph::{Code, Error, Request, json};
+use crate::graph::{Code, Error, Live, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
@@ -30,6 +31,8 @@ use document::{Document, Documents, Operation};
 pub use explain::{Explained, explain};
 use facts::Kind;
 pub use guard::Bounds;
+pub use live::Subscription;
+use live::Told;
 use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
 use plan::Plan;
 
@@ -89,13 +92,15 @@ impl Refusal {
     }
 }
 
-/// Most memory for what is kept of requests, in bytes.
+/// Bounds on what is kept of requests, in bytes, and on what is done at one time.
 #[derive(Clone, Copy)]
 pub struct Sizes {
     /// For documents that were seen.
     pub documents: u64,
     /// For answers.
     pub answers: u64,
+    /// How many changes are told at one time.
+    pub told: usize,
 }
 
 /// Runs operations.
@@ -104,6 +109,7 @@ pub struct Operations {
     documents: Documents,
     bounds: Bounds,
     answers: Arc<Answers>,
+    told: Told,
 }
 
 /// An operation with its variables.
@@ -134,6 +140,7 @@ impl Operations {
             documents: Documents::new(sizes.documents, bounds)?,
             bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
+            told: Told::new(sizes.told),
         })
     }
 
@@ -212,13 +219,27 @@ impl Operations {
     ) -> Result<Prepared<'a>, (u16, Problem)> {
         let bad = |problem: Problem| (400, problem);
         let operation = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
-        if way == Way::Get && operation.facts.kind != Kind::Query {
-            let message = "GET only runs queries: send this operation by POST.";
-            return Err((405, Error::bad_input(message).into()));
+        match (operation.facts.kind, way) {
+            (Kind::Subscription, _) => return Err((400, Error::bad_input(STREAMED).into())),
+            (Kind::Mutation, Way::Get) => {
+                let message = "GET only runs queries: send this operation by POST.";
+                return Err((405, Error::bad_input(message).into()));
+            }
+            _ => {}
         }
+        self.with_variables(caller, document, operation, asked).map_err(bad)
+    }
+
+    fn with_variables<'a>(
+        &self,
+        caller: &Caller,
+        document: &Document,
+        operation: &'a Operation,
+        asked: &Asked,
+    ) -> Result<Prepared<'a>, Problem> {
         let none = JsonMap::new();
         let given = asked.variables.as_ref().unwrap_or(&none);
-        let (variables, json) = variables(&self.documents, operation, given).map_err(bad)?;
+        let (variables, json) = variables(&self.documents, operation, given)?;
         Ok(Prepared { operation, variables, key: Key::new(caller.eyes(), &document.digest, operation.name(), &json) })
     }
 
@@ -306,13 +327,23 @@ enum Begun {
     Shared(Flight<Outcome>, bool),
 }
 
+const STREAMED: &str = "A subscription is a stream of answers: ask for it with `accept: text/event-stream`, or over a \
+    WebSocket with the subprotocol graphql-transport-ws.";
+
 const FAILED: &str = "The gateway failed. The request id tells which log lines.";
 
 /// What the library makes of it; a panic of a field is an error of this request alone.
 async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
     let deadline = request.deadline() + GRACE;
-    let execution = AssertUnwindSafe(schema.execute(executable.data(request))).catch_unwind();
-    let error = match timeout_at(deadline, execution).await {
+    let streams = !matches!(request.live, Live::No);
+    let executable = executable.data(request);
+    let execution = async {
+        match streams {
+            false => schema.execute(executable).await,
+            true => live::first(&schema, executable).await,
+        }
+    };
+    let error = match timeout_at(deadline, AssertUnwindSafe(execution).catch_unwind()).await {
         Ok(Ok(response)) => return response,
         Ok(Err(_)) => {
             tracing::error!("a field panicked");

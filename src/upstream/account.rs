@@ -98,6 +98,11 @@ impl Account {
         self.is_only
     }
 
+    /// Whether the credential is the caller's own, and not the gateway's.
+    pub fn is_callers(&self) -> bool {
+        self.is_callers
+    }
+
     /// Whether its key opens other locations, too.
     pub fn opens_others(&self) -> bool {
         self.opens_others

@@ -26,6 +26,7 @@ mod readme;
 mod sandbox;
 mod schema;
 mod stale;
+mod subscriptions;
 mod support;
 mod tenancy;
 mod together;

@@ -10,6 +10,7 @@ mod model;
 mod mutation;
 mod parts;
 mod query;
+mod subscription;
 mod walk;
 mod wire;
 mod writes;
@@ -27,6 +28,7 @@ pub(in crate::resources) use mutation::of_deleted;
 use parts::{Address, CustomFieldValue};
 pub use query::ContactQuery;
 pub(in crate::resources) use query::of_record;
+pub use subscription::ContactSubscription;
 
 use super::appointment::{self, Appointment, AppointmentStatus};
 use super::note::{self, Note};
