@@ -19,6 +19,7 @@ use crate::cache::{EntityCache, Epochs};
 use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::events::Poll;
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes};
@@ -50,6 +51,8 @@ pub struct App {
     metrics: Arc<Metrics>,
     admission: Admission,
     live: Live,
+    poll_interval: Duration,
+    ttls: Ttls,
     request_timeout: Duration,
     body_limit: usize,
     pending: Pending,
@@ -106,6 +109,8 @@ impl App {
             metrics,
             admission: Admission::new(config.max_in_progress),
             live: Live::new(&config.live),
+            poll_interval: config.live.poll_interval,
+            ttls: ttls(config),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             draining: AtomicBool::new(false),
@@ -161,6 +166,14 @@ impl App {
     /// Room for sockets and event streams.
     pub fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// What looks at watched contacts of whose changes no webhook tells: those of locations that are opened by a key.
+    pub fn poll(&self) -> Poll {
+        let told_of = |account: &&Arc<Account>| account.credential.oauth().is_some();
+        let accounts = self.accounts.iter().filter(|account| !told_of(account)).cloned();
+        let often = (self.poll_interval, self.ttls);
+        Poll::new(accounts, self.changes.clone(), &self.upstream, self.clock.clone(), often)
     }
 
     /// What is not counted as it happens.

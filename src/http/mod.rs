@@ -67,7 +67,7 @@ pub async fn serve(
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    let sockets = app.clone();
+    let (sockets, polling) = (app.clone(), app.poll().run());
     let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
@@ -75,7 +75,12 @@ pub async fn serve(
         }
         sleep(most).await;
     };
+    let polled = async {
+        polling.await;
+        pending::<()>().await;
+    };
     tokio::select! {
+        () = polled => Ok(()),
         ended = server => {
             // A server knows nothing of what became a socket.
             let _ = timeout(FAREWELL, sockets.live().ended()).await;

@@ -148,6 +148,11 @@ impl Account {
         self.governor.standing()
     }
 
+    /// Whether calls may be sent that nobody asked for.
+    pub fn has_plenty(&self) -> bool {
+        self.governor.has_plenty()
+    }
+
     /// How many calls may still be sent in this window, as far as the upstream told its limit.
     pub fn quota_left(&self) -> Option<u32> {
         self.standing().left

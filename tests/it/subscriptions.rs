@@ -2,6 +2,7 @@
 
 mod events;
 mod limits;
+mod polling;
 mod protocol;
 mod telling;
 mod tokens;
@@ -34,6 +35,11 @@ const ADD_TAGS: &str = "POST /contacts/{contactId}/tags";
 
 /// Longer than anything takes here.
 const LONG: Duration = Duration::from_secs(20);
+
+/// A gateway with these settings that looks at nothing by itself.
+async fn still(settings: &[(&str, &str)]) -> Stage {
+    Stage::set(&[settings, &[("POLL_INTERVAL", "0s")]].concat()).await
+}
 
 /// A client's side of a WebSocket.
 struct Socket(WebSocketStream<TcpStream>);
@@ -158,8 +164,8 @@ impl Stage {
 }
 
 /// A change as the subscriptions of these tests ask for it.
-fn change(kind: &str, resource: &str, id: Value, contact: &str) -> Value {
-    json!({ "kind": kind, "resource": resource, "resourceId": id, "contactId": contact })
+fn change(kind: &str, resource: &str, id: impl Into<Value>, contact: &str) -> Value {
+    json!({ "kind": kind, "resource": resource, "resourceId": id.into(), "contactId": contact })
 }
 
 /// The code of an error message of the operation with this id.

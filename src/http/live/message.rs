@@ -21,8 +21,8 @@ pub enum Said<'a> {
     Init(Option<&'a RawValue>),
     Ping,
     Pong,
-    Subscribe(&'a str, &'a RawValue),
-    Complete(&'a str),
+    Subscribe(Cow<'a, str>, &'a RawValue),
+    Complete(Cow<'a, str>),
 }
 
 /// A message, if it is one.
@@ -30,15 +30,18 @@ pub fn read(text: &str) -> Option<Said<'_>> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(rename = "type")]
-        kind: &'a str,
+        kind: Cow<'a, str>,
         #[serde(default)]
-        id: Option<&'a str>,
+        id: Option<Cow<'a, str>>,
         #[serde(default, borrow)]
         payload: Option<&'a RawValue>,
     }
+    if !is_object(text) {
+        return None;
+    }
     let Envelope { kind, id, payload } = serde_json::from_str(text).ok()?;
     let id = id.filter(|id| (1..=LONGEST_ID).contains(&id.len()));
-    Some(match kind {
+    Some(match &*kind {
         "connection_init" => Said::Init(payload),
         "ping" => Said::Ping,
         "pong" => Said::Pong,
@@ -46,6 +49,11 @@ pub fn read(text: &str) -> Option<Said<'_>> {
         "complete" => Said::Complete(id?),
         _ => return None,
     })
+}
+
+/// Whether JSON is an object: a list of its values would be read like one.
+pub fn is_object(json: &str) -> bool {
+    json.trim_ascii_start().starts_with('{')
 }
 
 /// The client may go on.
@@ -138,6 +146,7 @@ mod tests {
             (r#"{"type":"ping","payload":{}}"#, true),
             (r#"{"id":"1","type":"subscribe","payload":{"query":"{a}"}}"#, true),
             (r#"{"id":"1","type":"complete"}"#, true),
+            (r#"{"id":"a\"b","type":"c\u006fmplete"}"#, true),
             (r#"{"type":"subscribe","payload":{"query":"{a}"}}"#, false),
             (r#"{"id":"","type":"complete"}"#, false),
             (r#"{"id":1,"type":"complete"}"#, false),

@@ -66,7 +66,7 @@ async fn send(mut sink: SplitSink<WebSocket, Message>, outbox: &Outbox) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The operations under way, by their ids, each with a number that tells it from others of its id.
@@ -182,9 +182,9 @@ impl Connection {
             Some(Said::Init(params)) => self.init(params).await,
             Some(Said::Ping) => self.outbox.send(message::PONG),
             Some(Said::Pong) => {}
-            Some(Said::Subscribe(id, payload)) => self.subscribe(id, payload),
+            Some(Said::Subscribe(id, payload)) => self.subscribe(&id, payload),
             Some(Said::Complete(id)) => {
-                if let Some((_, task)) = self.running.map().remove(id) {
+                if let Some((_, task)) = self.running.map().remove(&*id) {
                     task.abort();
                 }
             }
@@ -236,7 +236,8 @@ impl Connection {
             self.outbox.close(Close::UNACKNOWLEDGED);
             return;
         };
-        let Ok(asked) = serde_json::from_str::<Asked>(payload.get()) else {
+        let asked = message::is_object(payload.get()).then(|| serde_json::from_str::<Asked>(payload.get()));
+        let Some(Ok(asked)) = asked else {
             self.outbox.close(Close::NO_MESSAGE);
             return;
         };

@@ -6,7 +6,7 @@ mod input;
 mod list;
 mod loader;
 mod look;
-mod model;
+pub(in crate::resources) mod model;
 mod mutation;
 mod parts;
 mod query;

@@ -77,7 +77,7 @@ async fn all(request: reqwest::RequestBuilder) -> Vec<(String, Value)> {
 
 #[tokio::test]
 async fn changes_are_events_and_streams_and_sockets_share_what_they_cost() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let variables = json!({ "id": DEMO_CONTACT });
     let mut stream = Stream::open(&stage, ONE, variables.clone()).await;
     let mut socket = Socket::watching(&stage, ONE, variables.clone()).await;
@@ -101,7 +101,7 @@ async fn changes_are_events_and_streams_and_sockets_share_what_they_cost() {
 
 #[tokio::test]
 async fn other_operations_are_one_event_and_the_end() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let body =
         json!({ "query": "query N($id: ID!) { contact(id: $id) { name } }", "variables": { "id": DEMO_CONTACT } });
     let answer = json!({ "data": { "contact": { "name": "Amara Lindqvist" } } });
@@ -116,7 +116,7 @@ async fn other_operations_are_one_event_and_the_end() {
 
 #[tokio::test]
 async fn what_is_wrong_with_an_operation_is_told_in_the_stream() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let rows = [
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
         ("subscription {", "GRAPHQL_PARSE_FAILED"),
@@ -150,7 +150,7 @@ async fn what_is_wrong_with_an_operation_is_told_in_the_stream() {
 async fn who_has_no_good_key_is_refused_before_there_is_a_stream() {
     let keys = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(keys.path(), row("good", &[READ], None, "")).expect("a file that can be written");
-    let stage = Stage::set(&[("AUTH", "keys"), ("KEYS_FILE", keys.path().to_str().expect("a path"))]).await;
+    let stage = still(&[("AUTH", "keys"), ("KEYS_FILE", keys.path().to_str().expect("a path"))]).await;
     let request = stage.post().header("accept", "text/event-stream").bearer_auth("bad").json(&json!({ "query": ALL }));
     let answer = request.send().await.expect("an answer");
     assert_eq!((answer.status().as_u16(), content_type(&answer)), (401, "application/json; charset=utf-8"));
@@ -161,7 +161,7 @@ async fn who_has_no_good_key_is_refused_before_there_is_a_stream() {
 
 #[tokio::test]
 async fn a_quiet_stream_is_kept_alive_also_while_an_answer_is_made() {
-    let stage = Stage::set(&[("UPSTREAM_RETRIES", "0")]).await;
+    let stage = still(&[("UPSTREAM_RETRIES", "0")]).await;
     let mut stream = Stream::open(&stage, ONE, json!({ "id": DEMO_CONTACT })).await;
     let first = stream.response.chunk().await.expect("a chunk");
     assert_eq!(first.as_deref(), Some(&b":\n\n"[..]));

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Error;
 
 #[tokio::test]
 async fn a_socket_has_room_for_so_many_operations_and_is_told_when_there_are_more() {
-    let stage = Stage::set(&[("MAX_SUBSCRIPTIONS", "3")]).await;
+    let stage = still(&[("MAX_SUBSCRIPTIONS", "3")]).await;
     let mut socket = Socket::ready(&stage, json!({})).await;
     for id in ["1", "2", "3"] {
         socket.subscribe(&stage, id, ALL, json!({})).await;
@@ -25,7 +25,7 @@ async fn a_socket_has_room_for_so_many_operations_and_is_told_when_there_are_mor
 
 #[tokio::test]
 async fn the_gateway_has_room_for_so_many_sockets_and_streams() {
-    let stage = Stage::set(&[("MAX_SOCKETS", "2")]).await;
+    let stage = still(&[("MAX_SOCKETS", "2")]).await;
     let first = Socket::ready(&stage, json!({})).await;
     let stream = events::Stream::open(&stage, ALL, json!({})).await;
     let Err(Error::Http(response)) = open(&stage, &[PROTOCOL]).await else { panic!("a third socket") };
@@ -46,7 +46,7 @@ async fn the_gateway_has_room_for_so_many_sockets_and_streams() {
 /// Notes that are larger than what systems keep for a connection, and a reader who does not read.
 #[tokio::test]
 async fn who_does_not_read_is_dropped_and_costs_nobody_else_anything() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let location = stage.sandbox.info().location_id.clone();
     stage.sandbox.update_contact(&location, DEMO_CONTACT, |contact| contact["website"] = json!("x".repeat(200_000)));
     let large = "subscription($id: ID!) { contactChanged(id: $id) { contact { name website } } }";
@@ -69,7 +69,7 @@ async fn who_does_not_read_is_dropped_and_costs_nobody_else_anything() {
 
 #[tokio::test]
 async fn when_the_gateway_ends_sockets_are_told_streams_end_and_nothing_holds_it_up() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let listener = local().await;
     let url = format!("http://{}", listener.local_addr().expect("an address"));

@@ -12,7 +12,7 @@ fn refused(opened: Opened) -> (u16, String) {
 
 #[tokio::test]
 async fn a_socket_needs_its_subprotocol_and_a_page_of_an_origin_that_may() {
-    let stage = Stage::set(&[("CORS_ORIGINS", "https://crm.example, http://localhost:3000")]).await;
+    let stage = still(&[("CORS_ORIGINS", "https://crm.example, http://localhost:3000")]).await;
     assert_eq!(refused(open(&stage, &[]).await), (400, "BAD_USER_INPUT".to_owned()));
     let old = ("sec-websocket-protocol", "graphql-ws");
     assert_eq!(refused(open(&stage, &[old]).await), (400, "BAD_USER_INPUT".to_owned()));
@@ -31,7 +31,7 @@ async fn a_socket_needs_its_subprotocol_and_a_page_of_an_origin_that_may() {
 
 #[tokio::test]
 async fn each_mistake_has_its_close_code() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let init = json!({ "type": "connection_init" });
     let sub = json!({ "id": "1", "type": "subscribe", "payload": { "query": ALL } });
     let rows = [
@@ -61,7 +61,7 @@ async fn each_mistake_has_its_close_code() {
 
 #[tokio::test]
 async fn a_message_that_is_too_large_closes_the_socket() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let text = |length: usize| {
         let bare = json!({ "type": "ping", "payload": { "x": "" } }).to_string();
         json!({ "type": "ping", "payload": { "x": "x".repeat(length - bare.len()) } }).to_string()
@@ -75,7 +75,7 @@ async fn a_message_that_is_too_large_closes_the_socket() {
 
 #[tokio::test]
 async fn who_says_nothing_is_sent_away_after_ten_seconds() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut silent = Socket::silent(&stage).await;
     let mut ready = Socket::ready(&stage, json!({})).await;
     pass(Duration::from_secs(9)).await;
@@ -87,7 +87,7 @@ async fn who_says_nothing_is_sent_away_after_ten_seconds() {
 
 #[tokio::test]
 async fn a_peer_that_answers_no_ping_is_given_up_and_one_that_does_stays() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut there = Socket::ready(&stage, json!({})).await;
     // Its side of the connection is open, and nobody is there to answer.
     let gone = Socket::ready(&stage, json!({})).await;
@@ -104,7 +104,7 @@ async fn a_peer_that_answers_no_ping_is_given_up_and_one_that_does_stays() {
 
 #[tokio::test]
 async fn a_bad_query_is_an_error_of_its_own_and_the_socket_lives_on() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut socket = Socket::watching(&stage, ALL, json!({})).await;
     let rows = [
         ("subscription { nothing }", "GRAPHQL_VALIDATION_FAILED"),
@@ -127,7 +127,7 @@ async fn a_bad_query_is_an_error_of_its_own_and_the_socket_lives_on() {
 
 #[tokio::test]
 async fn queries_and_mutations_are_answered_and_complete() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut socket = Socket::ready(&stage, json!({})).await;
     let name = "query N($id: ID!) { contact(id: $id) { name } }";
     for calls in [1, 0] {
@@ -154,7 +154,7 @@ async fn queries_and_mutations_are_answered_and_complete() {
 
 #[tokio::test]
 async fn what_a_client_completes_is_over_and_its_id_free() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut socket = Socket::watching(&stage, ALL, json!({})).await;
     socket.say(json!({ "id": "1", "type": "complete" })).await;
     until(&stage, "gateway_subscriptions ", 0).await;
@@ -171,7 +171,7 @@ async fn what_a_client_completes_is_over_and_its_id_free() {
 
 #[tokio::test]
 async fn a_subscription_that_comes_by_plain_http_is_told_how_to_come() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let answer = stage.ask(ALL, json!({})).await;
     assert_eq!(errors(&answer), one_error("", "BAD_USER_INPUT"));
     let message = answer["errors"][0]["message"].as_str().unwrap();

@@ -7,7 +7,7 @@ use crate::callers::several;
 
 #[tokio::test]
 async fn a_change_reaches_those_who_watch_its_contact_as_the_contact_is_now_for_one_call() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let (id, other) = (DEMO_CONTACT, stage.ids()[0].clone());
     stage.profile().await;
     let mut first = Socket::watching(&stage, ONE, json!({ "id": id })).await;
@@ -34,7 +34,7 @@ async fn a_change_reaches_those_who_watch_its_contact_as_the_contact_is_now_for_
 
 #[tokio::test]
 async fn a_hundred_watchers_of_one_contact_cost_one_call_for_each_change() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut sockets = Vec::new();
     for _ in 0..4 {
         let mut socket = Socket::ready(&stage, json!({})).await;
@@ -65,7 +65,7 @@ async fn a_hundred_watchers_of_one_contact_cost_one_call_for_each_change() {
 
 #[tokio::test]
 async fn what_is_not_selected_is_not_read() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut bare = Socket::watching(&stage, "subscription { contactsChanged { kind contactId } }", json!({})).await;
     stage.calls();
     stage.update(DEMO_CONTACT);
@@ -83,7 +83,7 @@ async fn what_is_not_selected_is_not_read() {
 
 #[tokio::test]
 async fn nested_lists_are_read_together_with_the_contact() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let query = "subscription($id: ID!) { contactChanged(id: $id) { contact { name tasks { id } notes { id } appointments { id } } } }";
     let mut socket = Socket::watching(&stage, query, json!({ "id": DEMO_CONTACT })).await;
     stage.calls();
@@ -95,7 +95,7 @@ async fn nested_lists_are_read_together_with_the_contact() {
 
 #[tokio::test]
 async fn a_filter_lets_through_what_it_names() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let rows = [
         (json!({ "kinds": ["DELETED"] }), vec!["DELETED NOTE"]),
         (json!({ "resources": ["TASK", "CONTACT"] }), vec!["UPDATED CONTACT", "CREATED TASK"]),
@@ -160,7 +160,7 @@ async fn a_contact_of_another_location_is_not_shown() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_told_as_an_error_of_its_field_and_the_next_change_is_told_again() {
-    let stage = Stage::set(&[("UPSTREAM_RETRIES", "0"), ("STALE_IF_ERROR", "0s")]).await;
+    let stage = still(&[("UPSTREAM_RETRIES", "0"), ("STALE_IF_ERROR", "0s")]).await;
     let mut socket = Socket::watching(&stage, ONE, json!({ "id": DEMO_CONTACT })).await;
     stage.sandbox.fault(Fault::on(CONTACT).status(503).times(1));
     stage.update(DEMO_CONTACT);
@@ -174,7 +174,7 @@ async fn what_cannot_be_read_is_told_as_an_error_of_its_field_and_the_next_chang
 
 #[tokio::test]
 async fn a_burst_of_the_same_change_is_read_as_often_as_it_is_told() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut socket = Socket::watching(&stage, ONE, json!({ "id": DEMO_CONTACT })).await;
     let hold = stage.sandbox.hold(CONTACT);
     stage.calls();
@@ -193,7 +193,7 @@ async fn a_burst_of_the_same_change_is_read_as_often_as_it_is_told() {
 
 #[tokio::test]
 async fn a_subscription_that_may_cost_too_much_for_a_change_is_refused_at_its_start() {
-    let stage = Stage::set(&[("MAX_CALLS", "2")]).await;
+    let stage = still(&[("MAX_CALLS", "2")]).await;
     let mut socket = Socket::ready(&stage, json!({})).await;
     let query = |lists: &str| format!("subscription {{ contactsChanged {{ contact {{ name {lists} }} }} }}");
     socket.ask("1", &query("tasks { id } notes { id }"), json!({})).await;

@@ -9,7 +9,7 @@ use crate::callers::{READ, WRITE, row};
 async fn with_keys(rows: &[String]) -> (Stage, NamedTempFile) {
     let keys = NamedTempFile::new().expect("a file");
     std::fs::write(keys.path(), rows.concat()).expect("a file that can be written");
-    let stage = Stage::set(&[("AUTH", "keys"), ("KEYS_FILE", keys.path().to_str().expect("a path"))]).await;
+    let stage = still(&[("AUTH", "keys"), ("KEYS_FILE", keys.path().to_str().expect("a path"))]).await;
     (stage, keys)
 }
 

@@ -38,7 +38,7 @@ fn mutation(field: &str, selection: &str) -> String {
 
 #[tokio::test]
 async fn each_mutation_is_told_once_with_what_it_changed() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let record = stage.sandbox.record(&stage.sandbox.info().location_id, DEMO_CONTACT);
     let names = [
         ("ID", json!(DEMO_CONTACT)),
@@ -76,7 +76,7 @@ async fn each_mutation_is_told_once_with_what_it_changed() {
 
 #[tokio::test]
 async fn what_is_told_is_read_after_the_change() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut socket = Socket::watching(&stage, ONE, json!({ "id": DEMO_CONTACT })).await;
     stage.profile().await;
     stage.calls();
@@ -88,7 +88,7 @@ async fn what_is_told_is_read_after_the_change() {
 
 #[tokio::test]
 async fn what_was_refused_is_not_told() {
-    let stage = Stage::new().await;
+    let stage = still(&[]).await;
     let mut all = Socket::watching(&stage, ALL, json!({})).await;
     stage.sandbox.fault(Fault::on(UPDATE).status(422).times(1));
     let input = json!({ "id": DEMO_CONTACT, "firstName": "Amy" });
@@ -100,7 +100,7 @@ async fn what_was_refused_is_not_told() {
 /// The answer is lost, and it cannot be told afterwards whether the task was made.
 #[tokio::test]
 async fn of_a_change_with_an_unknown_end_those_who_watch_are_told_to_look() {
-    let stage = Stage::set(&[("UPSTREAM_RETRIES", "0")]).await;
+    let stage = still(&[("UPSTREAM_RETRIES", "0")]).await;
     let mut all = Socket::watching(&stage, ALL, json!({})).await;
     stage.sandbox.fault(Fault::on(CREATE_TASK).cut(Cut::Before).times(1));
     stage.sandbox.fault(Fault::on(TASKS).status(503).times(1));
@@ -114,7 +114,7 @@ async fn of_a_change_with_an_unknown_end_those_who_watch_are_told_to_look() {
 /// The answer is lost, and the look afterwards finds that the change was made.
 #[tokio::test]
 async fn a_change_that_was_found_to_be_made_is_told() {
-    let stage = Stage::set(&[("UPSTREAM_RETRIES", "0")]).await;
+    let stage = still(&[("UPSTREAM_RETRIES", "0")]).await;
     let mut all = Socket::watching(&stage, ALL, json!({})).await;
     stage.sandbox.fault(Fault::on(ADD_TAGS).cut(Cut::Before).times(1));
     let answer = stage.ask(ADD_TAG, json!({ "id": DEMO_CONTACT, "tag": "now" })).await;
