@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::events::Poll;
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
-use crate::operation::{Bounds, Operations, Sizes};
+use crate::operation::{Bounds, Operations, Sizes, Trusted};
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -97,13 +97,15 @@ impl App {
         };
         let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
         let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
+        let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
+            .context("GATEWAY_TRUSTED_DOCUMENTS")?;
         Ok(Self {
             accounts,
             auth,
             loader: DataLoader::new(upstream.clone()),
             upstream,
             changes,
-            operations: Operations::new(sizes, bounds, epochs, clock.clone())?,
+            operations: Operations::new(sizes, bounds, trusted, epochs, clock.clone())?,
             pending: Pending::new(clock.clone()),
             clock,
             metrics,

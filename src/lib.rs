@@ -22,6 +22,7 @@ pub mod config;
 pub mod events;
 pub mod graph;
 pub mod http;
+pub mod live_file;
 pub mod metrics;
 pub mod operation;
 pub mod resources;

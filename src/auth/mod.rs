@@ -3,7 +3,6 @@
 //! Everything about a caller is settled before a request comes: a key has its callers ready, one for each location that
 //! it opens. What a known caller costs is a digest, a look into a map, and a count of one more reference.
 
-mod file;
 mod jwt;
 mod keys;
 mod passthrough;

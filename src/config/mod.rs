@@ -4,6 +4,7 @@ mod auth;
 pub mod keys;
 mod live;
 mod location;
+pub mod manifest;
 pub mod pem;
 mod reader;
 
@@ -133,6 +134,12 @@ pub const SETTINGS: &[Setting] = &[
         "60s",
         "how often a watched contact is looked at where no webhooks tell of its changes, with calls to spare; 0s: never",
     ),
+    setting(
+        "GATEWAY_TRUSTED_DOCUMENTS",
+        "",
+        "a manifest of documents that clients name by id: Apollo's, Relay's or graphql-codegen's; read again when it changes",
+    ),
+    setting("GATEWAY_TRUSTED_ONLY", "false", "refuses every document that is not in the manifest"),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
 ];
@@ -177,6 +184,8 @@ pub struct Config {
     pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
     pub live: Live,
+    pub trusted_documents: Option<PathBuf>,
+    pub trusted_only: bool,
     pub log: String,
     pub log_format: Option<LogFormat>,
 }
@@ -241,6 +250,11 @@ fn read(from: &mut Reader) -> Option<Config> {
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
     let live = live::read(from);
+    let trusted_documents = trusted_documents(from);
+    let trusted_only = from.one_of("GATEWAY_TRUSTED_ONLY", &[("false", false), ("true", true)]);
+    if trusted_only == Some(true) && trusted_documents.is_none() && !from.has_problem("GATEWAY_TRUSTED_DOCUMENTS") {
+        from.problem("GATEWAY_TRUSTED_ONLY", "true", "false, or a manifest in GATEWAY_TRUSTED_DOCUMENTS");
+    }
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
@@ -271,9 +285,22 @@ fn read(from: &mut Reader) -> Option<Config> {
         stale_while_revalidate: stale_while_revalidate?,
         stale_if_error: stale_if_error?,
         live: live?,
+        trusted_documents,
+        trusted_only: trusted_only?,
         log: log?,
         log_format,
     })
+}
+
+/// The manifest's path, if it is one that can be used.
+fn trusted_documents(from: &mut Reader) -> Option<PathBuf> {
+    let name = "GATEWAY_TRUSTED_DOCUMENTS";
+    let path = from.optional(name)?;
+    let text = from.file(name, &path)?;
+    if let Err(why) = manifest::parse(&text) {
+        from.problem(name, &path, &format!("a manifest of trusted documents ({why})"));
+    }
+    Some(path.into())
 }
 
 /// What somebody wrote, short enough to repeat.

@@ -26,6 +26,8 @@ pub enum Code {
     Conflict,
     /// The upstream's limit is used up, or the gateway has no room.
     RateLimited,
+    /// There is no document with the id or digest that was sent instead of one.
+    PersistedQueryNotFound,
     /// The operation is larger than the settings allow.
     OperationTooExpensive,
     /// No answer in time.
@@ -50,6 +52,7 @@ impl Code {
             Self::NotFound => "NOT_FOUND",
             Self::Conflict => "CONFLICT",
             Self::RateLimited => "RATE_LIMITED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Self::OperationTooExpensive => "OPERATION_TOO_EXPENSIVE",
             Self::UpstreamTimeout => "UPSTREAM_TIMEOUT",
             Self::UpstreamUnavailable => "UPSTREAM_UNAVAILABLE",

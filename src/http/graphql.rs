@@ -7,7 +7,7 @@ use apollo_compiler::response::JsonMap;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{self, State};
+use axum::extract::{self, RawQuery, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -24,9 +24,9 @@ use super::track::RequestId;
 use crate::app::{App, LONGEST_WAIT};
 use crate::caller::{Caller, Payer};
 use crate::graph::error::brief;
-use crate::graph::{Error, Request};
+use crate::graph::{Code, Error, Request};
 use crate::metrics::Outcome;
-use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
+use crate::operation::{Answer, Asked, Incoming, Operations, Ready, Refusal, Way};
 
 /// Asks for what an answer cost, by `1`.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
@@ -59,6 +59,24 @@ pub async fn get(State(app): State<Arc<App>>, request: extract::Request) -> Resp
     let query = parts.uri.query().unwrap_or_default();
     let response = match Exchange::open(&app, &parts.headers, &id).await {
         Ok(exchange) => exchange.answer(Way::Get, Bytes::copy_from_slice(query.as_bytes())).await,
+        Err(refused) => *refused,
+    };
+    id.put(response)
+}
+
+/// `GET /operations/{name}`.
+pub async fn named(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    extract::Path(name): extract::Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let id = RequestId::of(&headers);
+    let response = match Exchange::open(&app, &headers, &id).await {
+        Ok(exchange) => {
+            let asked = format!("{name}?{}", query.unwrap_or_default());
+            exchange.answer(Way::Named, asked.into()).await
+        }
         Err(refused) => *refused,
     };
     id.put(response)
@@ -132,11 +150,14 @@ impl<'a> Exchange<'a> {
     }
 
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
+        let operations = self.app.operations();
+        if operations.has_manifest() {
+            operations.keep_up().await;
+        }
         if self.media == Media::EventStream {
             return Box::pin(self.stream(way, bytes)).await;
         }
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
-        let operations = self.app.operations();
         let explains = explains(self.headers);
         if let Some(ready) = operations.known(&incoming).filter(|_| !explains) {
             self.count(Outcome::Kept);
@@ -173,7 +194,14 @@ impl<'a> Exchange<'a> {
         let asked = match way {
             Way::Post => from_body(bytes),
             Way::Get => from_query(bytes),
+            Way::Named => from_name(self.app.operations(), bytes),
         };
+        let asked = asked.and_then(|asked| match asked.has_document() {
+            true => Ok(asked),
+            false => {
+                Err((400, Error::bad_input("There is no `query` in it, and no `documentId` that stands for one.")))
+            }
+        });
         asked.map_err(|why| {
             self.count(Outcome::Refused);
             self.refuse(why).into()
@@ -331,21 +359,33 @@ fn from_json<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, Unread> 
 }
 
 fn from_query(query: &[u8]) -> Result<Asked, Unread> {
-    let mut asked = Asked { query: String::new(), operation_name: None, variables: None, _extensions: None };
+    let mut asked = Asked::default();
     let object = |name: &str, text: &str| -> Result<Option<JsonMap>, Unread> {
         from_json(text.as_bytes(), &format!("`{name}`"))
     };
     for (name, value) in form_urlencoded::parse(query) {
         match &*name {
-            "query" => asked.query = value.into_owned(),
+            "query" if !value.is_empty() => asked.query = Some(value.into_owned()),
+            "documentId" => asked.document_id = Some(value.into_owned()),
+            "doc_id" => asked.doc_id = Some(value.into_owned()),
             "operationName" if !value.is_empty() => asked.operation_name = Some(value.into_owned()),
             "variables" if !value.is_empty() => asked.variables = object("variables", &value)?,
-            "extensions" if !value.is_empty() => asked._extensions = object("extensions", &value)?,
+            "extensions" if !value.is_empty() => asked.extensions = object("extensions", &value)?,
             _ => {}
         }
     }
-    match asked.query.is_empty() {
-        true => Err((400, Error::bad_input("There is no `query` in the address."))),
-        false => Ok(asked),
-    }
+    Ok(asked)
+}
+
+/// A trusted operation by its name, then `?`, then a query that may have `variables`.
+fn from_name(operations: &Operations, bytes: &[u8]) -> Result<Asked, Unread> {
+    let text = String::from_utf8_lossy(bytes);
+    let (name, query) = text.split_once('?').unwrap_or((&text, ""));
+    let Some(document) = operations.text_with(name) else {
+        let message = format!("There is no trusted document with one operation `{}`.", brief(name));
+        return Err((404, Error::new(Code::NotFound, message)));
+    };
+    let Asked { variables, .. } = from_query(query.as_bytes())?;
+    let query = Some(document.to_string());
+    Ok(Asked { query, operation_name: Some(name.to_owned()), variables, ..Asked::default() })
 }

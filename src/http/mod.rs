@@ -36,6 +36,7 @@ pub fn service(app: Arc<App>) -> Tracked {
 fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/operations/{name}", get(graphql::named))
         .route("/schema.graphql", get(status::sdl))
         .route("/metrics", get(status::metrics))
         .route("/health/live", get(status::live))

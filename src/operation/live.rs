@@ -6,8 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_graphql::{Response, ServerError, Variables};
-use futures_util::StreamExt;
+use async_graphql::Variables;
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
@@ -90,7 +89,8 @@ impl Operations {
         request_id: &str,
     ) -> Result<Option<Subscription>, Answer> {
         let refuse = |status, problems| Answer::Refused(Refusal::each(status, problems, request_id));
-        let document = self.documents.get(&asked.query).map_err(|problems| refuse(400, problems))?;
+        let document = self.trusted.document(asked, &self.documents);
+        let document = document.map_err(|(status, problems)| refuse(status, problems))?;
         let one = |problem| refuse(400, vec![problem]);
         let operation = document.choose(asked.operation_name.as_deref()).map_err(one)?;
         if operation.facts.kind != Kind::Subscription {
@@ -163,10 +163,4 @@ impl Operations {
             Outcome::Failed(failed) => Answer::Executed(failed.response(request_id)),
         }
     }
-}
-
-/// The first answer of a subscription; one without data and errors where there is none.
-pub async fn first(schema: &super::Schema, executable: async_graphql::Request) -> Response {
-    let first = schema.execute_stream(executable).next().await;
-    first.unwrap_or_else(|| Response::from_errors(Vec::<ServerError>::new()))
 }

@@ -2,15 +2,17 @@
 
 mod answers;
 mod document;
+mod execution;
 mod explain;
 mod facts;
 mod guard;
 mod live;
 mod outcome;
 mod plan;
+mod trusted;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apollo_compiler::response::JsonMap;
@@ -22,19 +24,21 @@ use tokio::time::{Instant, timeout_at};
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
 use crate::clock::Clock;
-use crate::graph::{Code, Error, Live, Request, json};
+use crate::graph::{Code, Error, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
 pub use document::Problem;
 use document::{Document, Documents, Operation};
-pub use explain::{Explained, explain};
+use execution::execute;
+pub use explain::{Explained, Explainer};
 use facts::Kind;
 pub use guard::Bounds;
 pub use live::Subscription;
 use live::Told;
 use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
 use plan::Plan;
+pub use trusted::Trusted;
 
 /// Fields answer by themselves when a request's time is over; so much later the rest is given up, too.
 const GRACE: Duration = Duration::from_secs(1);
@@ -43,20 +47,35 @@ const GRACE: Duration = Duration::from_secs(1);
 const LARGE: usize = 32 << 10;
 
 /// A request as it comes over HTTP.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Asked {
     /// The document.
-    pub query: String,
+    #[serde(default)]
+    pub query: Option<String>,
+    /// What stands for it, as the specification has it.
+    #[serde(default)]
+    pub document_id: Option<String>,
+    /// The same, as Relay sends it.
+    #[serde(default, rename = "doc_id")]
+    pub doc_id: Option<String>,
     /// Which of its operations.
     #[serde(default)]
     pub operation_name: Option<String>,
     /// The values of its variables.
     #[serde(default)]
     pub variables: Option<JsonMap>,
-    /// Nothing is read from them yet; they have to be an object.
-    #[serde(default, rename = "extensions")]
-    pub _extensions: Option<JsonMap>,
+    /// A `persistedQuery` is read from them.
+    #[serde(default)]
+    pub extensions: Option<JsonMap>,
+}
+
+impl Asked {
+    /// Whether it sends a document, or something that stands for one.
+    pub fn has_document(&self) -> bool {
+        let persisted = || self.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+        self.query.is_some() || self.document_id.is_some() || self.doc_id.is_some() || persisted()
+    }
 }
 
 /// What a request is answered with.
@@ -107,6 +126,9 @@ pub struct Sizes {
 pub struct Operations {
     schema: Schema,
     documents: Documents,
+    trusted: Trusted,
+    /// The manifest that kept answers go by.
+    manifest: AtomicU64,
     bounds: Bounds,
     answers: Arc<Answers>,
     told: Told,
@@ -134,10 +156,18 @@ impl Prepared<'_> {
 
 impl Operations {
     /// `bounds`: what an operation may come to. Answers are good as `epochs` and `clock` tell.
-    pub fn new(sizes: Sizes, bounds: Bounds, epochs: Arc<Epochs>, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(
+        sizes: Sizes,
+        bounds: Bounds,
+        trusted: Trusted,
+        epochs: Arc<Epochs>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             schema: schema::build(),
             documents: Documents::new(sizes.documents, bounds)?,
+            trusted,
+            manifest: AtomicU64::new(0),
             bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
             told: Told::new(sizes.told),
@@ -149,6 +179,26 @@ impl Operations {
         self.answers.known(incoming)
     }
 
+    /// Reads the manifest again if that is due. Answers to documents that it does not have any more are not given out again.
+    pub async fn keep_up(&self) {
+        let Some(file) = self.trusted.file() else { return };
+        file.keep_up().await;
+        let version = file.with(|_, version| version);
+        if self.manifest.swap(version, Ordering::Relaxed) != version {
+            self.answers.forget_all();
+        }
+    }
+
+    /// Whether there is a manifest to keep up with.
+    pub fn has_manifest(&self) -> bool {
+        self.trusted.file().is_some()
+    }
+
+    /// The document of the manifest that has an operation of this name.
+    pub fn text_with(&self, name: &str) -> Option<Arc<str>> {
+        self.trusted.text_with(name)
+    }
+
     /// Bytes that are held for documents and for answers, as weighed.
     pub fn bytes(&self) -> (u64, u64) {
         (self.documents.bytes(), self.answers.bytes())
@@ -157,9 +207,9 @@ impl Operations {
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
     pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
         let refuse = |status, problems| Answer::Refused(Refusal::each(status, problems, request_id));
-        let document = match self.documents.get(&asked.query) {
+        let document = match self.trusted.document(asked, &self.documents) {
             Ok(document) => document,
-            Err(problems) => return refuse(400, problems),
+            Err((status, problems)) => return refuse(status, problems),
         };
         let prepared = match self.prepare(&request.caller, &document, incoming.way, asked) {
             Ok(prepared) => prepared,
@@ -221,7 +271,7 @@ impl Operations {
         let operation = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
         match (operation.facts.kind, way) {
             (Kind::Subscription, _) => return Err((400, Error::bad_input(STREAMED).into())),
-            (Kind::Mutation, Way::Get) => {
+            (Kind::Mutation, Way::Get | Way::Named) => {
                 let message = "GET only runs queries: send this operation by POST.";
                 return Err((405, Error::bad_input(message).into()));
             }
@@ -331,28 +381,6 @@ const STREAMED: &str = "A subscription is a stream of answers: ask for it with `
     WebSocket with the subprotocol graphql-transport-ws.";
 
 const FAILED: &str = "The gateway failed. The request id tells which log lines.";
-
-/// What the library makes of it; a panic of a field is an error of this request alone.
-async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
-    let deadline = request.deadline() + GRACE;
-    let streams = !matches!(request.live, Live::No);
-    let executable = executable.data(request);
-    let execution = async {
-        match streams {
-            false => schema.execute(executable).await,
-            true => live::first(&schema, executable).await,
-        }
-    };
-    let error = match timeout_at(deadline, AssertUnwindSafe(execution).catch_unwind()).await {
-        Ok(Ok(response)) => return response,
-        Ok(Err(_)) => {
-            tracing::error!("a field panicked");
-            Error::new(Code::Internal, FAILED)
-        }
-        Err(_) => Error::out_of_time(),
-    };
-    Response::from_errors(vec![server_error(error.into(), "")])
-}
 
 fn failed(error: Error) -> Outcome {
     let response = Response::from_errors(vec![server_error(error.into(), "")]);

@@ -30,6 +30,7 @@ mod subscriptions;
 mod support;
 mod tenancy;
 mod together;
+mod trusted;
 mod untold;
 mod vendor;
 mod writes;

@@ -53,6 +53,9 @@ impl Asking {
             return self.refused(Refusal::new(503, Error::crowded(RETRY), self.id.as_str()), began);
         };
         let (operations, id) = (self.app.operations(), self.id.as_str());
+        if operations.has_manifest() {
+            operations.keep_up().await;
+        }
         match operations.subscribe(self.request(), asked, id).await {
             Ok(Some(subscription)) => {
                 let location = &self.caller.account.location;

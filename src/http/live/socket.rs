@@ -237,7 +237,7 @@ impl Connection {
             return;
         };
         let asked = message::is_object(payload.get()).then(|| serde_json::from_str::<Asked>(payload.get()));
-        let Some(Ok(asked)) = asked else {
+        let Some(asked) = asked.and_then(Result::ok).filter(Asked::has_document) else {
             self.outbox.close(Close::NO_MESSAGE);
             return;
         };
