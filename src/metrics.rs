@@ -1,7 +1,7 @@
 //! What is counted while the gateway runs, and how it is told: Prometheus' text format. No label holds anything that
 //! a caller chose, so there is a bound on how many series there are.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -78,6 +78,27 @@ struct Queued {
     lane: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Heard {
+    r#type: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stated {
+    state: &'static str,
+}
+
+/// What the journal of events holds.
+pub struct Events {
+    /// How many, by how far they are.
+    pub states: [(&'static str, u64); 3],
+    /// Their bytes.
+    pub bytes: u64,
+    /// For how long the one waits that waits for the longest.
+    pub lag: Duration,
+}
+
 /// How a location's calls stand. Only the locations of the settings are told of: there is a bound on how many they are.
 pub struct Calls {
     /// The location's id.
@@ -85,7 +106,7 @@ pub struct Calls {
     /// How many may be sent in this window, as far as that was told.
     pub left: Option<u32>,
     /// How many wait, by lane.
-    pub waiting: [(&'static str, usize); 2],
+    pub waiting: [(&'static str, usize); 3],
     /// Whether they are kept back because the upstream is down.
     pub is_down: bool,
 }
@@ -100,6 +121,8 @@ pub struct Levels {
     pub queued: usize,
     /// Bytes that each cache holds, as it weighs them.
     pub held: [(&'static str, u64); 3],
+    /// The journal of events, where there is one.
+    pub events: Option<Events>,
 }
 
 /// Everything that is counted.
@@ -118,6 +141,10 @@ pub struct Metrics {
     left: Family<Located, Gauge>,
     waiting: Family<Queued, Gauge>,
     breaker: Family<Located, Gauge>,
+    events: Family<Heard, Counter>,
+    journal: Family<Stated, Gauge>,
+    journal_bytes: Gauge,
+    lag: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -155,6 +182,14 @@ impl Default for Metrics {
         let breaker = Family::<Located, Gauge>::default();
         let help = "1 while calls are kept back because the upstream answers none";
         registry.register("breaker_open", help, breaker.clone());
+        let events = Family::<Heard, Counter>::default();
+        registry.register("events", "Events that were sent here, by type and what became of them", events.clone());
+        let journal = Family::<Stated, Gauge>::default();
+        registry.register("journal_events", "Events in the journal, by how far they are", journal.clone());
+        let (journal_bytes, lag) = (Gauge::<i64>::default(), Gauge::<f64, AtomicU64>::default());
+        registry.register_with_unit("journal", "What the journal's events have", Unit::Bytes, journal_bytes.clone());
+        let help = "For how long the event waits that waits for the longest";
+        registry.register_with_unit("events_lag", help, Unit::Seconds, lag.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
         Self {
@@ -172,6 +207,10 @@ impl Default for Metrics {
             left,
             waiting,
             breaker,
+            events,
+            journal,
+            journal_bytes,
+            lag,
         }
     }
 }
@@ -215,6 +254,11 @@ impl Metrics {
         self.calls.get_or_create(&Called { route, outcome }).inc();
     }
 
+    /// Counts an event. `kind`: one of a bounded number of types; `outcome`: a word for what became of it.
+    pub fn heard(&self, kind: &'static str, outcome: &'static str) {
+        self.events.get_or_create(&Heard { r#type: kind, outcome }).inc();
+    }
+
     /// Everything, as text. `None` would be a mistake of this module.
     pub fn text(&self, levels: &Levels) -> Option<String> {
         self.unreadable.inner().store(levels.unreadable, Ordering::Relaxed);
@@ -232,6 +276,13 @@ impl Metrics {
                 let queued = Queued { location: location.clone(), lane };
                 self.waiting.get_or_create(&queued).set(i64::try_from(count).unwrap_or(i64::MAX));
             }
+        }
+        if let Some(Events { states, bytes, lag }) = &levels.events {
+            for (state, count) in *states {
+                self.journal.get_or_create(&Stated { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            self.journal_bytes.set(i64::try_from(*bytes).unwrap_or(i64::MAX));
+            self.lag.set(lag.as_secs_f64());
         }
         let mut text = String::new();
         encode(&mut text, &self.registry).ok().map(|()| text)

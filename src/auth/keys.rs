@@ -9,12 +9,12 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::file::LiveFile;
 use super::reach::{Callers, Reach};
 use super::{Admitted, Refusal};
 use crate::caller::Scopes;
 use crate::clock::Clock;
 use crate::config::keys;
+use crate::live_file::LiveFile;
 use crate::upstream::Payer;
 
 /// The keys by their digests. Keys themselves are never compared: none is held.

@@ -3,7 +3,6 @@
 //! Everything about a caller is settled before a request comes: a key has its callers ready, one for each location that
 //! it opens. What a known caller costs is a digest, a look into a map, and a count of one more reference.
 
-mod file;
 mod jwt;
 mod keys;
 mod passthrough;
@@ -55,7 +54,7 @@ impl Auth {
     pub fn new(config: &Config, accounts: &[Arc<Account>], allowance: Allowance, clock: Clock) -> anyhow::Result<Self> {
         let callers = Callers::new(accounts);
         Ok(match &config.auth {
-            config::Auth::Open => Self::Open(callers.everywhere(Scopes::ALL)),
+            config::Auth::Open { .. } => Self::Open(callers.everywhere(Scopes::ALL)),
             config::Auth::Keys(path) => Self::Keys(Keys::open(path, callers, clock)?),
             config::Auth::Jwt(settings) => Self::Jwt(Jwt::open(settings, callers, clock)?.into()),
             config::Auth::Passthrough(settings) => Self::Passthrough(Passthrough::new(settings, allowance)),

@@ -6,23 +6,28 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use apollo_compiler::response::JsonMap;
 use serde_json::{Value, json};
 
 use super::{USAGE, print};
 use crate::app;
-use crate::config;
-use crate::operation::{self, Bounds, Explained, Problem};
+use crate::config::{self, manifest};
+use crate::operation::{Explained, Explainer, Problem};
 use crate::upstream::Ttls;
 
 /// What to explain.
 #[derive(clap::Args)]
 pub struct Options {
     /// A file with a GraphQL document
-    file: PathBuf,
+    #[arg(required_unless_present = "manifest")]
+    file: Option<PathBuf>,
+    /// A manifest of trusted documents, instead of a file: each of its operations
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "operation"])]
+    manifest: Option<PathBuf>,
     /// Which of its operations; without one, each of them
     #[arg(long, value_name = "NAME")]
     operation: Option<String>,
-    /// The variables, as a JSON object
+    /// The variables, as a JSON object; with --manifest, an object of such objects, by the operations' names
     #[arg(long, value_name = "JSON", default_value = "{}")]
     variables: String,
     /// Fail where an operation needs more calls
@@ -35,32 +40,49 @@ pub struct Options {
 
 /// Ends with 1 where an operation needs more calls than it may, and with 64 where there is nothing to explain.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let file = options.file.display();
+    // One of them is there: the arguments were checked.
+    let path = options.manifest.clone().or_else(|| options.file.clone()).unwrap_or_default();
+    let file = path.display();
     let wrong = |why: String| {
         eprintln!("{why}");
         Ok(ExitCode::from(USAGE))
     };
-    let text = match std::fs::read_to_string(&options.file) {
+    let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(why) => return wrong(format!("{file}: cannot be read: {why}")),
     };
-    let variables = match serde_json::from_str(&options.variables) {
+    let variables: JsonMap = match serde_json::from_str(&options.variables) {
         Ok(variables) => variables,
         Err(why) => return wrong(format!("--variables: not a JSON object: {why}")),
     };
     let settings = config::defaults().context("the defaults of the settings cannot be used")?;
     let ttls = app::ttls(&settings);
-    let calls = Bounds::calls(settings.max_calls, &settings.max_calls_by_scope);
-    let bounds = Bounds { fields: settings.max_fields, depth: settings.max_depth, calls };
-    let all = match operation::explain(&text, options.operation.as_deref(), &variables, bounds)? {
-        Ok(all) => all,
-        Err(problems) => {
-            let line = |Problem { error, at }: &Problem| match at {
-                Some((line, column)) => format!("{file}:{line}:{column}: {}", error.message),
-                None => format!("{file}: {}", error.message),
-            };
-            return wrong(problems.iter().map(line).collect::<Vec<_>>().join("\n"));
+    let explainer = Explainer::new(app::bounds(&settings))?;
+    let told = |place: &str, problems: Vec<Problem>| {
+        let line = |Problem { error, at }: &Problem| match at {
+            Some((line, column)) => format!("{file}:{place}{line}:{column}: {}", error.message),
+            None => format!("{file}:{place} {}", error.message),
+        };
+        problems.iter().map(line).collect::<Vec<_>>()
+    };
+    let all = match &options.manifest {
+        None => {
+            explainer.explain(&text, options.operation.as_deref(), &variables).map_err(|problems| told("", problems))
         }
+        Some(_) => manifest::parse(&text).map_err(|why| vec![format!("{file}: {why}")]).and_then(|documents| {
+            let (mut all, mut wrong) = (Vec::new(), Vec::new());
+            for document in documents {
+                match explainer.explain_by_name(&document.text, &variables) {
+                    Ok(explained) => all.extend(explained),
+                    Err(problems) => wrong.extend(told(&format!("{}:", document.id), problems)),
+                }
+            }
+            if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+        }),
+    };
+    let all = match all {
+        Ok(all) => all,
+        Err(lines) => return wrong(lines.join("\n")),
     };
     print(&match options.json {
         true => format!("{:#}\n", to_json(&all, &ttls)),

@@ -1,10 +1,13 @@
 //! Every setting: its name, its default, what it means and what it may be. Imports nothing of the gateway.
 
 mod auth;
+mod automations;
 pub mod keys;
 mod location;
+pub mod manifest;
 pub mod pem;
 mod reader;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,9 +16,11 @@ use std::time::Duration;
 
 use auth::Mode;
 pub use auth::{Auth, Jwt, JwtKeys, Passthrough};
+pub use automations::Automations;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
+pub use webhooks::Webhooks;
 
 /// A setting as `config` prints it.
 pub struct Setting {
@@ -34,8 +39,20 @@ const fn setting(name: &'static str, default: &'static str, meaning: &'static st
 /// All settings, in the order in which they are printed.
 pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_LISTEN", "127.0.0.1:4000", "address and port to listen on"),
-    setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request"),
+    setting("GATEWAY_METRICS_LISTEN", "", "address and port for /metrics alone; unset: /metrics is on the other one"),
+    setting(
+        "GATEWAY_CORS_ORIGINS",
+        "",
+        "origins of pages elsewhere that may ask, with commas between them; *: all; unset: none",
+    ),
+    setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request, and for a connection without one"),
     setting("GATEWAY_BODY_LIMIT", "256KiB", "largest request body"),
+    setting("GATEWAY_HEAD_LIMIT", "64KiB", "largest request head, with the address; at least 8KiB"),
+    setting(
+        "GATEWAY_MAX_CONNECTIONS",
+        "10000",
+        "most connections at one time; more wait. At most three quarters of the files that the process may have open",
+    ),
     setting(
         "GATEWAY_MAX_IN_PROGRESS",
         "500",
@@ -74,7 +91,11 @@ pub const SETTINGS: &[Setting] = &[
         "https://marketplace.gohighlevel.com/v2/oauth/chooselocation",
         "the page where access is granted; white-label hosts have their own",
     ),
-    setting("GATEWAY_STATE_DIR", "/var/lib/contacts-gateway", "where renewed tokens are kept"),
+    setting(
+        "GATEWAY_STATE_DIR",
+        "/var/lib/contacts-gateway",
+        "where renewed tokens and the journal of events are kept",
+    ),
     setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
     setting(
         "GATEWAY_AUTH",
@@ -93,6 +114,24 @@ pub const SETTINGS: &[Setting] = &[
     setting("GATEWAY_JWT_AUDIENCE", "", "what their `aud` has to name"),
     setting("GATEWAY_JWT_SCOPE_CLAIM", "scope", "the claim that has the scopes"),
     setting("GATEWAY_JWT_LOCATION_CLAIM", "locations", "the claim that has the locations' ids; * in it: all"),
+    setting(
+        "GATEWAY_WEBHOOK_KEYS",
+        "",
+        "files of the Ed25519 public keys that sign the upstream's events, separated by commas; unset: none are taken",
+    ),
+    setting(
+        "GATEWAY_WEBHOOK_LEGACY_KEYS",
+        "",
+        "files of RSA public keys, for senders that still sign events in x-wh-signature",
+    ),
+    setting("GATEWAY_AUTOMATIONS", "", "a TOML file of what is to be done by itself when something happens"),
+    setting(
+        "GATEWAY_AUTOMATIONS_ALLOW_PRIVATE",
+        "false",
+        "allows automations to post to addresses that are not of the internet, and over http",
+    ),
+    setting("GATEWAY_AUTOMATIONS_SECRET", "", "what posts of automations are signed with; unset: they are not signed"),
+    setting("GATEWAY_AUTOMATIONS_SECRET_FILE", "", "a file that holds it, instead of GATEWAY_AUTOMATIONS_SECRET"),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
     setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
     setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
@@ -111,13 +150,37 @@ pub const SETTINGS: &[Setting] = &[
         "5m",
         "how long after its time anything is given out, and marked, when the upstream cannot be had; 0s: not at all",
     ),
+    setting("GATEWAY_MAX_TOKENS", "15000", "most tokens of a document: names, numbers, texts and marks"),
+    setting("GATEWAY_MAX_NESTING", "64", "most brackets of a document inside of each other"),
     setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
-    setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
+    setting("GATEWAY_MAX_FIELDS", "10000", "most fields of a document, counted with its fragments spread"),
+    setting("GATEWAY_MAX_ALIASES", "30", "most aliases of an operation, counted so"),
+    setting("GATEWAY_MAX_ROOT_FIELDS", "20", "most fields at the top of an operation, counted so"),
+    setting("GATEWAY_MAX_DIRECTIVES", "50", "most directives of an operation, counted so"),
+    setting(
+        "GATEWAY_MAX_INTROSPECTION_DEPTH",
+        "2",
+        "most lists of fields and types inside of each other where the schema is asked for",
+    ),
+    setting("GATEWAY_MAX_LIST", "1000", "most values of a list that is given, in a document or a variable"),
+    setting("GATEWAY_MAX_VARIABLES", "128KiB", "most bytes of a request's variables, names and values"),
+    setting("GATEWAY_MAX_BATCH", "0", "most requests in one body, as a list; 0: one, and no list"),
     setting("GATEWAY_MAX_CALLS", "500", "most upstream calls that an operation may need, less what the cache holds"),
     setting(
         "GATEWAY_MAX_CALLS_BY_SCOPE",
         "",
         "the same for callers with a scope, as contacts.readonly=100,contacts.write=500; of several, the most",
+    ),
+    setting(
+        "GATEWAY_TRUSTED_DOCUMENTS",
+        "",
+        "a manifest of documents that clients name by id: Apollo's, Relay's or graphql-codegen's; read again when it changes",
+    ),
+    setting("GATEWAY_TRUSTED_ONLY", "false", "refuses every document that is not in the manifest"),
+    setting(
+        "GATEWAY_INTROSPECTION",
+        "true",
+        "whether the schema is told; false: no introspection, no /schema.graphql, and errors name nothing but what was sent",
     ),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
@@ -136,8 +199,12 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    pub metrics_listen: Option<SocketAddr>,
+    pub cors_origins: Vec<String>,
     pub request_timeout: Duration,
     pub body_limit: usize,
+    pub head_limit: usize,
+    pub max_connections: usize,
     pub max_in_progress: usize,
     pub upstream_url: reqwest::Url,
     pub upstream_timeout: Duration,
@@ -147,14 +214,26 @@ pub struct Config {
     pub locations: Vec<Location>,
     pub auth: Auth,
     pub state_dir: PathBuf,
+    pub webhooks: Webhooks,
+    pub automations: Option<Automations>,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
+    pub max_tokens: usize,
+    pub max_nesting: usize,
     pub max_depth: usize,
     pub max_fields: u64,
+    pub max_aliases: u64,
+    pub max_root_fields: u64,
+    pub max_directives: u64,
+    pub max_introspection_depth: usize,
+    pub max_list: usize,
+    pub max_variables: usize,
+    pub max_batch: usize,
     pub max_calls: u64,
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
+    pub introspection: bool,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
     pub ttl_notes: Duration,
@@ -162,6 +241,8 @@ pub struct Config {
     pub ttl_pages: Duration,
     pub stale_while_revalidate: Duration,
     pub stale_if_error: Duration,
+    pub trusted_documents: Option<PathBuf>,
+    pub trusted_only: bool,
     pub log: String,
     pub log_format: Option<LogFormat>,
 }
@@ -195,8 +276,16 @@ pub fn defaults() -> Option<Config> {
 
 fn read(from: &mut Reader) -> Option<Config> {
     let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
+    let metrics_listen: Option<SocketAddr> = from.parsed("GATEWAY_METRICS_LISTEN", "an address and a port");
+    let cors_origins = from.origins("GATEWAY_CORS_ORIGINS").unwrap_or_default();
     let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
     let body_limit = from.bytes("GATEWAY_BODY_LIMIT");
+    let head_limit = from.bytes("GATEWAY_HEAD_LIMIT");
+    // What hyper reads at once is no less.
+    if let Some(bytes) = head_limit.filter(|bytes| *bytes < 8 << 10) {
+        from.problem("GATEWAY_HEAD_LIMIT", &bytes.to_string(), "8KiB or more");
+    }
+    let max_connections = from.number("GATEWAY_MAX_CONNECTIONS", 1..=1_000_000);
     let max_in_progress = from.number("GATEWAY_MAX_IN_PROGRESS", 1..=100_000);
     let upstream_url = from.url("GATEWAY_UPSTREAM_URL");
     let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
@@ -208,8 +297,10 @@ fn read(from: &mut Reader) -> Option<Config> {
         Some(Mode::Passthrough) => Some(Vec::new()),
         _ => location::read(from),
     };
-    let auth = auth::read(from, mode, listen);
+    let auth = auth::read(from, mode, listen, &cors_origins);
     let state_dir = from.optional("GATEWAY_STATE_DIR");
+    let webhooks = webhooks::read(from);
+    let automations = automations::read(from, mode == Some(Mode::Passthrough));
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -220,17 +311,37 @@ fn read(from: &mut Reader) -> Option<Config> {
     let ttl_pages = from.time("GATEWAY_TTL_PAGES");
     let stale_while_revalidate = from.time("GATEWAY_STALE_WHILE_REVALIDATE");
     let stale_if_error = from.time("GATEWAY_STALE_IF_ERROR");
+    let max_tokens = from.number("GATEWAY_MAX_TOKENS", 1..=1_000_000);
+    // The executing library reads no more.
+    let max_nesting = from.number("GATEWAY_MAX_NESTING", 1..=64);
     // Deeper ones would need more stack to execute than a thread has.
     let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
+    let max_aliases = from.number("GATEWAY_MAX_ALIASES", 0..=1_000_000);
+    let max_root_fields = from.number("GATEWAY_MAX_ROOT_FIELDS", 1..=1_000_000);
+    let max_directives = from.number("GATEWAY_MAX_DIRECTIVES", 0..=1_000_000);
+    let max_introspection_depth = from.number("GATEWAY_MAX_INTROSPECTION_DEPTH", 0..=30);
+    let max_list = from.number("GATEWAY_MAX_LIST", 1..=1_000_000);
+    let max_variables = from.bytes("GATEWAY_MAX_VARIABLES");
+    let max_batch = from.number("GATEWAY_MAX_BATCH", 0..=1_000);
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
+    let trusted_documents = trusted_documents(from);
+    let trusted_only = from.one_of("GATEWAY_TRUSTED_ONLY", &[("false", false), ("true", true)]);
+    if trusted_only == Some(true) && trusted_documents.is_none() && !from.has_problem("GATEWAY_TRUSTED_DOCUMENTS") {
+        from.problem("GATEWAY_TRUSTED_ONLY", "true", "false, or a manifest in GATEWAY_TRUSTED_DOCUMENTS");
+    }
+    let introspection = from.one_of("GATEWAY_INTROSPECTION", &[("true", true), ("false", false)]);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
         listen: listen?,
+        metrics_listen,
+        cors_origins,
         request_timeout: request_timeout?,
         body_limit: usize::try_from(body_limit?).ok()?,
+        head_limit: usize::try_from(head_limit?).ok()?,
+        max_connections: max_connections? as usize,
         max_in_progress: max_in_progress? as usize,
         upstream_url: upstream_url?,
         upstream_timeout: upstream_timeout?,
@@ -240,13 +351,25 @@ fn read(from: &mut Reader) -> Option<Config> {
         locations: locations?,
         auth: auth?,
         state_dir: state_dir?.into(),
+        webhooks,
+        automations,
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
+        max_tokens: max_tokens? as usize,
+        max_nesting: max_nesting? as usize,
         max_depth: max_depth? as usize,
         max_fields: max_fields?.into(),
+        max_aliases: max_aliases?.into(),
+        max_root_fields: max_root_fields?.into(),
+        max_directives: max_directives?.into(),
+        max_introspection_depth: max_introspection_depth? as usize,
+        max_list: max_list? as usize,
+        max_variables: usize::try_from(max_variables?).ok()?,
+        max_batch: max_batch? as usize,
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
+        introspection: introspection?,
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,
         ttl_notes: ttl_notes?,
@@ -254,9 +377,22 @@ fn read(from: &mut Reader) -> Option<Config> {
         ttl_pages: ttl_pages?,
         stale_while_revalidate: stale_while_revalidate?,
         stale_if_error: stale_if_error?,
+        trusted_documents,
+        trusted_only: trusted_only?,
         log: log?,
         log_format,
     })
+}
+
+/// The manifest's path, if it is one that can be used.
+fn trusted_documents(from: &mut Reader) -> Option<PathBuf> {
+    let name = "GATEWAY_TRUSTED_DOCUMENTS";
+    let path = from.optional(name)?;
+    let text = from.file(name, &path)?;
+    if let Err(why) = manifest::parse(&text) {
+        from.problem(name, &path, &format!("a manifest of trusted documents ({why})"));
+    }
+    Some(path.into())
 }
 
 /// What somebody wrote, short enough to repeat.

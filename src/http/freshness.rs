@@ -24,7 +24,7 @@ pub fn send(ready: &Ready, way: Way, media: Media, asked: &HeaderMap, now: Insta
     if ready.is_kept() {
         headers.insert(VARY, VARIES);
         headers.insert(AGE, HeaderValue::from(ready.age(now).as_secs()));
-        if way == Way::Get {
+        if way != Way::Post {
             headers.insert(ETAG, ready.etag().clone());
             unchanged = has(asked, ready.etag());
         }

@@ -27,6 +27,8 @@ use crate::graph::{Sources, json};
 pub enum Way {
     /// In the query of the address.
     Get,
+    /// By the name of a trusted operation in the path, its variables in the query.
+    Named,
     /// In the body.
     Post,
 }
@@ -192,6 +194,12 @@ impl Answers {
     /// The answer to the same bytes, if one is kept and still good.
     pub fn known(&self, incoming: &Incoming) -> Option<Arc<Ready>> {
         self.kept.get(incoming).filter(|ready| self.is_good(ready))
+    }
+
+    /// Gives none of those out again that are kept now.
+    pub fn forget_all(&self) {
+        *self.index() = Index::default();
+        self.kept.invalidate_all();
     }
 
     /// The answer to a request that comes to the same, if one is kept and still good.

@@ -1,21 +1,25 @@
 //! A GraphQL request from its parts to its answer: document, variables, kept answers, execution, errors made public.
 
 mod answers;
+mod asked;
 mod document;
 mod explain;
 mod facts;
 mod guard;
+mod inside;
 mod outcome;
 mod plan;
+mod scan;
+mod trusted;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apollo_compiler::response::JsonMap;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
-use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{Epochs, Flight, Joined};
@@ -25,36 +29,21 @@ use crate::graph::{Code, Error, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
+pub use asked::Asked;
 pub use document::Problem;
 use document::{Document, Documents, Operation};
-pub use explain::{Explained, explain};
+pub use explain::{Explained, Explainer};
 use facts::Kind;
 pub use guard::Bounds;
 use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
 use plan::Plan;
+pub use trusted::Trusted;
 
 /// Fields answer by themselves when a request's time is over; so much later the rest is given up, too.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What a longer body was made of is taken apart when it is on its way: for a list that takes a good part of a millisecond.
 const LARGE: usize = 32 << 10;
-
-/// A request as it comes over HTTP.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Asked {
-    /// The document.
-    pub query: String,
-    /// Which of its operations.
-    #[serde(default)]
-    pub operation_name: Option<String>,
-    /// The values of its variables.
-    #[serde(default)]
-    pub variables: Option<JsonMap>,
-    /// Nothing is read from them yet; they have to be an object.
-    #[serde(default, rename = "extensions")]
-    pub _extensions: Option<JsonMap>,
-}
 
 /// What a request is answered with.
 pub enum Answer {
@@ -102,6 +91,9 @@ pub struct Sizes {
 pub struct Operations {
     schema: Schema,
     documents: Documents,
+    trusted: Trusted,
+    /// The manifest that kept answers go by.
+    manifest: AtomicU64,
     bounds: Bounds,
     answers: Arc<Answers>,
 }
@@ -128,10 +120,18 @@ impl Prepared<'_> {
 
 impl Operations {
     /// `bounds`: what an operation may come to. Answers are good as `epochs` and `clock` tell.
-    pub fn new(sizes: Sizes, bounds: Bounds, epochs: Arc<Epochs>, clock: Clock) -> anyhow::Result<Self> {
+    pub fn new(
+        sizes: Sizes,
+        bounds: Bounds,
+        trusted: Trusted,
+        epochs: Arc<Epochs>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             schema: schema::build(),
             documents: Documents::new(sizes.documents, bounds)?,
+            trusted,
+            manifest: AtomicU64::new(0),
             bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
         })
@@ -142,6 +142,26 @@ impl Operations {
         self.answers.known(incoming)
     }
 
+    /// Reads the manifest again if that is due. Answers to documents that it does not have any more are not given out again.
+    pub async fn keep_up(&self) {
+        let Some(file) = self.trusted.file() else { return };
+        file.keep_up().await;
+        let version = file.with(|_, version| version);
+        if self.manifest.swap(version, Ordering::Relaxed) != version {
+            self.answers.forget_all();
+        }
+    }
+
+    /// Whether there is a manifest to keep up with.
+    pub fn has_manifest(&self) -> bool {
+        self.trusted.file().is_some()
+    }
+
+    /// The document of the manifest that has an operation of this name.
+    pub fn text_with(&self, name: &str) -> Option<Arc<str>> {
+        self.trusted.text_with(name)
+    }
+
     /// Bytes that are held for documents and for answers, as weighed.
     pub fn bytes(&self) -> (u64, u64) {
         (self.documents.bytes(), self.answers.bytes())
@@ -150,9 +170,9 @@ impl Operations {
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
     pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
         let refuse = |status, problems| Answer::Refused(Refusal::each(status, problems, request_id));
-        let document = match self.documents.get(&asked.query) {
+        let document = match self.trusted.document(asked, &self.documents) {
             Ok(document) => document,
-            Err(problems) => return refuse(400, problems),
+            Err((status, problems)) => return refuse(status, problems),
         };
         let prepared = match self.prepare(&request.caller, &document, incoming.way, asked) {
             Ok(prepared) => prepared,
@@ -160,7 +180,7 @@ impl Operations {
         };
         request.merges = prepared.operation.facts.merges;
         request.asks = Some(prepared.operation.steps.fields.clone());
-        if request.explains || !prepared.operation.facts.may_be_kept() {
+        if request.explains() || !prepared.operation.facts.may_be_kept() {
             return match self.alone(request, &prepared, request_id).await {
                 Ok(response) => Answer::Executed(response),
                 Err(refused) => refuse(400, vec![refused.into()]),
@@ -178,13 +198,12 @@ impl Operations {
 
     /// Executes an operation for this request and nobody else.
     async fn alone(&self, request: Request, prepared: &Prepared<'_>, request_id: &str) -> Result<Response, Error> {
-        let began = Instant::now();
         self.admit(&request, prepared)?;
-        let planned = request.explains.then(|| prepared.plan(&request).count());
+        let planned = request.explains().then(|| prepared.plan(&request).count());
         let mut response = execute(self.schema.clone(), request.clone(), prepared.executable()).await;
         tell_stale(&mut response, &request.trail.take_sources().stale);
         if let Some(planned) = planned {
-            tell_cost(&mut response, &request, planned, began.elapsed());
+            tell_cost(&mut response, &request, planned);
         }
         json::expand(&mut response.data);
         publish(&mut response.errors, request_id);
@@ -213,7 +232,7 @@ impl Operations {
     ) -> Result<Prepared<'a>, (u16, Problem)> {
         let bad = |problem: Problem| (400, problem);
         let operation = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
-        if way == Way::Get && operation.facts.kind != Kind::Query {
+        if way != Way::Post && operation.facts.kind != Kind::Query {
             let message = "GET only runs queries: send this operation by POST.";
             return Err((405, Error::bad_input(message).into()));
         }
@@ -243,7 +262,7 @@ impl Operations {
                 // It began with somebody's time, and this request has more.
                 Ok(Some(Outcome::Failed(failed))) if !own && failed.out_of_time && request.has_time() => {}
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => return Ok(failed(Error::new(Code::Internal, FAILED))),
+                Ok(None) => return Ok(failed(Error::internal())),
                 Err(_) => return Ok(failed(Error::out_of_time())),
             }
         }
@@ -307,17 +326,19 @@ enum Begun {
     Shared(Flight<Outcome>, bool),
 }
 
-const FAILED: &str = "The gateway failed. The request id tells which log lines.";
-
-/// What the library makes of it; a panic of a field is an error of this request alone.
+/// What the library makes of it.
 async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
     let deadline = request.deadline() + GRACE;
-    let execution = AssertUnwindSafe(schema.execute(executable.data(request))).catch_unwind();
-    let error = match timeout_at(deadline, execution).await {
+    within(deadline, schema.execute(executable.data(request))).await
+}
+
+/// What comes of an execution in its time; a panic of a field is an error of this request alone.
+async fn within(deadline: Instant, execution: impl Future<Output = Response>) -> Response {
+    let error = match timeout_at(deadline, AssertUnwindSafe(execution).catch_unwind()).await {
         Ok(Ok(response)) => return response,
         Ok(Err(_)) => {
             tracing::error!("a field panicked");
-            Error::new(Code::Internal, FAILED)
+            Error::internal()
         }
         Err(_) => Error::out_of_time(),
     };
@@ -327,4 +348,25 @@ async fn execute(schema: Schema, request: Request, executable: async_graphql::Re
 fn failed(error: Error) -> Outcome {
     let response = Response::from_errors(vec![server_error(error.into(), "")]);
     Outcome::Failed(Arc::new(Failed::new(response, false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_of_a_field_is_an_error_of_its_request_and_so_is_one_that_takes_too_long() {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let code = |response: Response| {
+            assert_eq!(response.data, async_graphql::Value::Null);
+            let [error] = &*response.errors else { panic!("{:?}", response.errors) };
+            assert!(!error.message.contains("secret"), "{}", error.message);
+            error.extensions.as_ref().and_then(|told| told.get("code")).map(ToString::to_string)
+        };
+        let panicked = within(deadline, async { panic!("a secret of the code") }).await;
+        assert_eq!(code(panicked).as_deref(), Some("\"INTERNAL\""));
+        let late = within(deadline, std::future::pending()).await;
+        assert_eq!(code(late).as_deref(), Some("\"UPSTREAM_TIMEOUT\""));
+        assert!(within(deadline, async { Response::default() }).await.errors.is_empty());
+    }
 }

@@ -4,7 +4,7 @@
 //! it and how their answers are read, and `cost` what its fields cost.
 
 pub mod appointment;
-mod changed;
+pub mod changed;
 pub mod contact;
 pub mod note;
 pub mod probe;

@@ -11,6 +11,7 @@ mod id;
 mod lately;
 mod retry;
 mod session;
+mod timeline;
 mod together;
 pub mod wire;
 mod write;
@@ -34,6 +35,7 @@ pub use id::{Id, NoId};
 pub use lately::Behind;
 pub use retry::Policy;
 pub use session::Session;
+pub use timeline::Sent;
 pub use together::{Several, Together};
 pub use write::{Shelf, Write};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 
 /// By so much the upstream's clock may be behind: what it says to have been created this long before a change began may have
@@ -96,13 +96,20 @@ impl Upstream {
         self.parts.cache.epochs().forget(tag);
     }
 
+    /// Forgets what somebody else changed in a location, whoever looks at it. `behind`: from where that may be missing for a while.
+    pub fn changed_elsewhere(&self, location: &str, behind: Behind<'_>, touched: impl FnOnce(&mut dyn FnMut(Tag<'_>))) {
+        // Before the forgetting: who reads a list after that has to know.
+        self.parts.lately.note(location, behind);
+        touched(&mut |tag| self.forget(tag));
+    }
+
     /// Makes a change, begun while its errand has time or not at all.
     ///
     /// It runs in a task of its own: when its caller has gone, what it touched still has to be forgotten when the
     /// answer comes.
     pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
-        let made = tokio::spawn(self.on(self.errand.in_lane(Lane::Writes)).make(write.clone()));
+        let made = tokio::spawn(self.on(self.errand.of_a_change()).make(write.clone()));
         match self.errand.in_time(made).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
@@ -173,7 +180,7 @@ impl Upstream {
             write.keep(done, &mut shelf);
         }
         // Before the forgetting: who reads a list after that has to know.
-        self.parts.lately.note(write.account(), write.behind(done));
+        self.parts.lately.note(&write.account().location, write.behind(done));
         write.touched(done, &mut |tag| epochs.forget(tag));
         let as_of = epochs.now();
         for put in shelf.put {

@@ -16,11 +16,11 @@ use sha2::{Digest, Sha256};
 use self::claims::{Claims, Places};
 use self::jwks::Jwks;
 use self::keys::KeySet;
-use super::file::LiveFile;
 use super::reach::{Callers, Reach};
 use super::{Admitted, Refusal};
 use crate::clock::Clock;
 use crate::config::{Jwt as Settings, JwtKeys};
+use crate::live_file::LiveFile;
 use crate::upstream::Payer;
 
 /// How far the clocks of issuer and gateway may be apart.

@@ -13,6 +13,7 @@ mod query;
 mod search;
 mod walk;
 mod wire;
+mod workflow;
 mod writes;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub(in crate::resources) use mutation::of_deleted;
 use parts::{Address, CustomFieldValue};
 pub use query::ContactQuery;
 pub(in crate::resources) use query::of_record;
+pub use workflow::start_workflow;
 
 use super::appointment::{self, Appointment, AppointmentStatus};
 use super::note::{self, Note};

@@ -122,10 +122,22 @@ impl Quota {
 
     /// Whether a call that nobody waits for may be sent as well.
     pub fn has_spare(&mut self, now: Instant) -> bool {
-        let day = self.day_left.zip(self.limits.daily_max);
-        self.room(now) == Room::Now
-            && day.is_none_or(|(left, max)| left > max / SPARED_OF_DAY)
-            && self.left(now).zip(self.limits.max).is_none_or(|(left, max)| left > max / SPARED)
+        self.spare(now) == Room::Now
+    }
+
+    /// The same, with when it may.
+    pub fn spare(&mut self, now: Instant) -> Room {
+        let room = self.room(now);
+        let day = self.day_left.zip(self.limits.daily_max).filter(|(left, max)| *left <= max / SPARED_OF_DAY);
+        match (room, day.and(self.day_ends)) {
+            (Room::Now, Some(ends)) => Room::Tomorrow(ends),
+            (Room::Now, None)
+                if self.left(now).zip(self.limits.max).is_some_and(|(left, max)| left <= max / SPARED) =>
+            {
+                self.wait(now)
+            }
+            _ => room,
+        }
     }
 
     /// Counts a call that is sent.

@@ -208,7 +208,7 @@ impl Upstream {
         if read.is_empty() {
             return Err(Error::bad_response(how.route.template, "nothing of what was asked for"));
         }
-        self.errand.note_calls(own.errand.calls());
+        self.errand.pay_for(&own.errand);
         let each = |(question, answer, bytes): (Q, Q::Answer, usize)| (question.key(), (Arc::new(answer), bytes));
         Ok(read.into_iter().map(each).collect())
     }
