@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::ConfigFile;
-use crate::events::admin::{Answer, Ask, ask};
-use crate::events::journal::{Entry, State};
+use crate::events::admin::{Answer, Ask, Told, ask};
+use crate::events::automation::Followed;
 
 /// What can be done with the journal.
 #[derive(Subcommand)]
@@ -17,6 +17,8 @@ pub enum Command {
     List(List),
     /// Lists those that failed as often as they are tried
     Dead(List),
+    /// Shows one event, and what automations made of it
+    Show(Show),
     /// Handles an event again; what was done because of it already is not done again
     Replay(Replay),
 }
@@ -27,6 +29,18 @@ pub struct List {
     /// Most events
     #[arg(long, default_value_t = 100)]
     limit: usize,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// What is shown, and how.
+#[derive(Args)]
+pub struct Show {
+    /// Which event, as `events list` has it
+    id: u64,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -46,15 +60,16 @@ pub struct Replay {
 /// Runs the command.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List(list) => print(&list, None).await,
-        Command::Dead(list) => print(&list, Some(State::Dead)).await,
+        Command::List(list) => print(&list, Ask::Last { most: list.limit }).await,
+        Command::Dead(list) => print(&list, Ask::Dead { most: list.limit }).await,
+        Command::Show(shown) => show(&shown).await,
         Command::Replay(Replay { id, file }) => replay(id, &file).await,
     }
 }
 
-async fn print(list: &List, state: Option<State>) -> anyhow::Result<ExitCode> {
+async fn print(list: &List, asked: Ask) -> anyhow::Result<ExitCode> {
     let dir = state_dir(&list.file);
-    let answer = ask(Path::new(&dir), Ask::List { state, most: list.limit }).await?;
+    let answer = ask(Path::new(&dir), asked).await?;
     let entries = answer.map(|answer| answer.entries).unwrap_or_default();
     if list.json {
         return Ok(super::print(&format!("{}\n", serde_json::to_string_pretty(&entries)?)));
@@ -66,6 +81,29 @@ async fn print(list: &List, state: Option<State>) -> anyhow::Result<ExitCode> {
     Ok(super::print(&table(&entries)))
 }
 
+async fn show(Show { id, json, file }: &Show) -> anyhow::Result<ExitCode> {
+    let dir = state_dir(file);
+    let answer = ask(Path::new(&dir), Ask::Show { id: *id }).await?;
+    let Some(told) = answer.and_then(|answer| answer.entries.into_iter().next()) else {
+        anyhow::bail!("There is no event {id} in the journal of {dir}; `events list` has those that there are.");
+    };
+    if *json {
+        return Ok(super::print(&format!("{}\n", serde_json::to_string_pretty(&told)?)));
+    }
+    let mut text = table(std::slice::from_ref(&told));
+    for Followed { automation, skipped, steps } in &told.automations {
+        text += &format!("\n{}\n", plain(automation));
+        if let Some(why) = skipped {
+            text += &format!("  skipped: {}\n", plain(why));
+        }
+        for step in steps {
+            let outcome = step.outcome.as_deref().unwrap_or("not known yet");
+            text += &format!("  {:<15} {}\n", step.action, plain(outcome));
+        }
+    }
+    Ok(super::print(&text))
+}
+
 async fn replay(id: u64, file: &ConfigFile) -> anyhow::Result<ExitCode> {
     let dir = state_dir(file);
     let answer = ask(Path::new(&dir), Ask::Replay { id }).await?;
@@ -73,7 +111,7 @@ async fn replay(id: u64, file: &ConfigFile) -> anyhow::Result<ExitCode> {
         anyhow::bail!("There is no event {id} in the journal of {dir}; `events list` has those that there are.");
     };
     let when = if is_running { "now" } else { "when the gateway is started" };
-    let kind = entries.first().map(|entry| plain(&entry.kind)).unwrap_or_default();
+    let kind = entries.first().map(|told| plain(&told.entry.kind)).unwrap_or_default();
     Ok(super::print(&format!(
         "Event {id} ({kind}) is handled again {when}. What was done because of it is not done again.\n"
     )))
@@ -86,10 +124,10 @@ fn state_dir(file: &ConfigFile) -> String {
     found.map(|setting| setting.value).unwrap_or_default()
 }
 
-fn table(entries: &[Entry]) -> String {
+fn table(entries: &[Told]) -> String {
     let mut text =
         format!("{:>7}  {:<18} {:<24} {:<20} {:<8} {:>5}  WHY\n", "ID", "TYPE", "CONTACT", "ARRIVED", "STATE", "TRIES");
-    for entry in entries {
+    for Told { entry, .. } in entries {
         let kind = if entry.kind.is_empty() { "(unreadable)".to_owned() } else { plain(&entry.kind) };
         let contact = entry.contact_id.as_deref().map_or("-".to_owned(), plain);
         let why = entry.why.as_deref().map(plain).unwrap_or_default();

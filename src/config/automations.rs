@@ -1,5 +1,7 @@
 //! The settings about automations: their file, and how they post.
 
+use std::fmt;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::reader::Reader;
@@ -11,14 +13,20 @@ const LARGEST: usize = 1 << 20;
 const SHORTEST: usize = 16;
 
 /// What is to be done by itself when something happens.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Automations {
-    /// The text of the file.
+    /// The text of the file, which may have secrets in it.
     pub text: String,
     /// Whether they may post to addresses that are not of the internet.
     pub allow_private: bool,
     /// What their posts are signed with.
     pub secret: Option<SecretString>,
+}
+
+impl fmt::Debug for Automations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Automations").field("allow_private", &self.allow_private).finish_non_exhaustive()
+    }
 }
 
 /// `passthrough`: whether the gateway has no location of its own.

@@ -87,9 +87,10 @@ mod tests {
 
     #[test]
     fn a_key_is_the_same_however_it_is_written() {
-        let known = key(PEM).expect("a key");
+        // A key is kept as it was read: with or without what says that it is one for Ed25519.
+        let last = |text| key(text).expect("a key").as_ref().last_chunk::<32>().copied();
         for text in [RAW, HEX, &HEX.to_uppercase(), &PEM.replace('\n', "\r\n")] {
-            assert_eq!(key(text).expect("a key").as_ref(), known.as_ref(), "{text}");
+            assert_eq!(last(text), last(PEM), "{text}");
         }
     }
 

@@ -3,16 +3,18 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::journal::{Entry, Outcome, Trouble};
@@ -41,7 +43,7 @@ const LAST: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Inbox {
     wake: Notify,
-    /// Everything from this number on was not looked at yet.
+    /// From this number on it is to be looked once more.
     from: AtomicU64,
     /// The last one that somebody wanted to be handled again.
     wanted: watch::Sender<u64>,
@@ -63,7 +65,6 @@ impl Inbox {
     /// Waits for the time of an event, or until somebody wants it now.
     async fn wait(&self, id: u64, time: Duration) {
         let mut wanted = self.wanted.subscribe();
-        wanted.mark_unchanged();
         let now = async { while wanted.changed().await.is_ok() && *wanted.borrow_and_update() != id {} };
         let _ = timeout(time, now).await;
     }
@@ -81,6 +82,8 @@ struct Desk<'a> {
     busy: FuturesUnordered<BoxFuture<'a, (Whose, u64)>>,
     queues: HashMap<Whose, VecDeque<Item>>,
     ids: HashSet<u64>,
+    /// From this number on nothing was looked at yet.
+    from: u64,
 }
 
 impl Events {
@@ -99,6 +102,7 @@ impl Events {
         let mut stop = pin!(stop);
         loop {
             if self.look(&mut desk, &places, &stopping).await {
+                yield_now().await;
                 continue;
             }
             tokio::select! {
@@ -117,22 +121,23 @@ impl Events {
 
     /// Looks at the next entries that wait. Whether there may be more.
     async fn look<'a>(&'a self, desk: &mut Desk<'a>, places: &'a Semaphore, stopping: &watch::Receiver<bool>) -> bool {
-        let from = self.inbox.from.load(Ordering::Acquire);
-        let entries = match self.journal.waiting(from.checked_sub(1), BATCH) {
+        let from = desk.from.min(self.inbox.from.swap(u64::MAX, Ordering::AcqRel));
+        let entries = match self.read(from) {
             Ok(entries) => entries,
             Err(trouble) => {
                 tracing::error!(%trouble, "the journal of events could not be read");
+                self.inbox.from.fetch_min(from, Ordering::AcqRel);
                 return false;
             }
         };
-        let Some(last) = entries.last().map(|entry| entry.id) else { return false };
+        let Some(last) = entries.last().map(|(entry, _)| entry.id) else { return false };
         let more = entries.len() == BATCH;
         let mut settled = Vec::new();
-        for entry in entries {
+        for (entry, event) in entries {
             if desk.ids.contains(&entry.id) {
                 continue;
             }
-            match self.tell(self.event(entry.id).as_ref()) {
+            match self.tell(event.as_ref()) {
                 Err(why) => settled.push((entry, Outcome::Ignored(why))),
                 Ok(_) if self.follow.is_none() => settled.push((entry, Outcome::Done)),
                 Ok(whose) => {
@@ -142,21 +147,31 @@ impl Events {
             }
         }
         self.settle(settled).await;
-        // Unless somebody wants an earlier one again meanwhile.
-        let _ = self.inbox.from.compare_exchange(from, last + 1, Ordering::AcqRel, Ordering::Acquire);
+        desk.from = desk.from.max(last + 1);
+        if more {
+            self.inbox.from.fetch_min(last + 1, Ordering::AcqRel);
+        }
         more
     }
 
-    fn event(&self, id: u64) -> Option<Event> {
-        let body = self.journal.body(id).ok().flatten()?;
-        Event::read(&body).ok()
+    /// The next entries that wait, with what was sent.
+    fn read(&self, from: u64) -> Result<Vec<(Entry, Option<Event>)>, Trouble> {
+        let entries = self.journal.waiting(from.checked_sub(1), BATCH)?;
+        entries.into_iter().map(|entry| self.event(entry.id).map(|event| (entry, event))).collect()
+    }
+
+    fn event(&self, id: u64) -> Result<Option<Event>, Trouble> {
+        let body = self.journal.body(id)?;
+        Ok(body.and_then(|body| Event::read(&body).ok()))
     }
 
     /// What follows from every event at once: what is held of it is forgotten, and then whoever watches hears of it.
     fn tell(&self, event: Option<&Event>) -> Result<Whose, &'static str> {
         let change = hearing::change(event, &self.served)?;
         hearing::forget(&self.upstream, &change);
-        Ok((change.location, change.contact))
+        let whose = (change.location.clone(), change.contact.clone());
+        self.upstream.tell_of(change);
+        Ok(whose)
     }
 
     fn enqueue<'a>(&'a self, desk: &mut Desk<'a>, item: Item, places: &'a Semaphore, stopping: &watch::Receiver<bool>) {
@@ -202,10 +217,7 @@ impl Events {
                 _ = stopping.wait_for(|stopping| *stopping) => return (whose, id),
                 place = async { self.inbox.wait(id, wait).await; places.acquire().await } => place,
             };
-            let done = match (&self.follow, self.event(id)) {
-                (Some(follow), Some(event)) => follow(entry.clone(), event).await,
-                _ => Err("what was sent cannot be read".to_owned()),
-            };
+            let done = self.follow(&entry).await;
             drop(place);
             let outcome = match done {
                 Ok(()) => Outcome::Done,
@@ -217,6 +229,16 @@ impl Events {
                 return (whose, id);
             }
         }
+    }
+
+    async fn follow(&self, entry: &Entry) -> Result<(), String> {
+        let event = self.event(entry.id).map_err(|trouble| trouble.to_string())?;
+        let (Some(follow), Some(event)) = (&self.follow, event) else {
+            return Err("what was sent is not there any more".to_owned());
+        };
+        let done = AssertUnwindSafe(follow(entry.clone(), event)).catch_unwind().await;
+        // The others are handled all the same.
+        done.unwrap_or_else(|_| Err("it ended in a panic".to_owned()))
     }
 
     fn failed(&self, entry: &Entry, why: String) -> Outcome {

@@ -47,7 +47,7 @@ pub async fn sdl(State(app): State<Arc<App>>) -> Response {
 
 /// Every other path.
 pub async fn not_found() -> Response {
-    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics"];
+    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics", "/webhooks/contacts"];
     (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
 }
 

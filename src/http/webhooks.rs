@@ -4,15 +4,16 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
+use super::read;
 use crate::app::App;
-use crate::events::{Events, Heard, Signed};
+use crate::events::{Heard, Signed};
 
 /// Most time for a body to come: whoever sends events sends them at once.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -24,31 +25,20 @@ pub async fn contacts(State(app): State<Arc<App>>, headers: HeaderMap, body: Bod
         TOLD.call_once(|| tracing::warn!("an event was sent, and GATEWAY_WEBHOOK_KEYS names no key: none is taken"));
         return refuse(StatusCode::NOT_FOUND, "No events are taken here: GATEWAY_WEBHOOK_KEYS is not set.");
     };
-    let body = match read(events, body, app.body_limit()).await {
+    let deadline = Instant::now() + LONGEST;
+    let room = timeout_at(deadline, events.room()).await;
+    let body = match read::body(body, app.body_limit(), deadline).await {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err((status, why)) => {
+            return refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), &why.message);
+        }
     };
+    drop(room);
     let signed = Signed { current: only(&headers, "x-ghl-signature"), legacy: only(&headers, "x-wh-signature") };
     match events.hear(&body, signed).await {
         Heard::Taken | Heard::Seen | Heard::Late => StatusCode::OK.into_response(),
         Heard::Unsigned => refuse(StatusCode::UNAUTHORIZED, "The body is not signed by a key that is known here."),
         Heard::Lost => refuse(StatusCode::SERVICE_UNAVAILABLE, "The event could not be written down."),
-    }
-}
-
-/// The body, once there is room for it.
-async fn read(events: &Events, body: Body, limit: usize) -> Result<Bytes, Response> {
-    let read = async {
-        let _room = events.room().await;
-        to_bytes(body, limit).await
-    };
-    match timeout(LONGEST, read).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "The body is larger than GATEWAY_BODY_LIMIT allows, or broke off.",
-        )),
-        Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "The body did not come in time.")),
     }
 }
 

@@ -31,6 +31,7 @@ mod sandbox;
 mod schema;
 mod security;
 mod stale;
+mod subscriptions;
 mod support;
 mod tenancy;
 mod together;

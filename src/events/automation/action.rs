@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use toml::{Table, Value};
@@ -21,8 +22,18 @@ const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 /// Most tags, and most headers.
 const MOST: usize = 50;
 /// Headers that a delivery has already, or that are the connection's.
-const TAKEN: [&str; 6] =
-    ["content-type", "content-length", "host", "connection", "transfer-encoding", "x-gateway-signature"];
+const TAKEN: [&str; 7] = [
+    "content-type",
+    "content-length",
+    "host",
+    "connection",
+    "transfer-encoding",
+    "x-gateway-delivery",
+    "x-gateway-signature",
+];
+
+/// Headers that are sent along; they may be secrets.
+pub type Headers = BTreeMap<String, SecretString>;
 
 /// Something to be done, before it is known for whom.
 #[derive(Debug)]
@@ -33,7 +44,7 @@ pub enum Action {
     RemoveTags(Vec<Template>),
     CompleteTask,
     StartWorkflow(Id),
-    Post { url: Template, body: Shape, headers: BTreeMap<String, String> },
+    Post { url: Template, body: Shape, headers: Headers },
 }
 
 /// A value with templates in its texts. What they become stays the text that it is in.
@@ -241,7 +252,7 @@ fn post(mut table: Table, form: &mut Form<'_>) -> Option<Action> {
     };
     let headers = match table.remove("headers") {
         Some(headers) => read_headers(&headers, form),
-        None => Some(BTreeMap::new()),
+        None => Some(Headers::new()),
     };
     form.rest(&table, "post", "url, body, headers");
     Some(Action::Post { url: url?, body: body?, headers: headers? })
@@ -261,12 +272,12 @@ fn check_url(url: &Template, form: &mut Form<'_>) -> bool {
     good
 }
 
-fn read_headers(value: &Value, form: &mut Form<'_>) -> Option<BTreeMap<String, String>> {
+fn read_headers(value: &Value, form: &mut Form<'_>) -> Option<Headers> {
     let good = |name: &str, value: &Value| {
         let value = value.as_str()?;
         let name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).ok()?;
         let free = !TAKEN.contains(&name.as_str()) && reqwest::header::HeaderValue::from_str(value).is_ok();
-        free.then(|| (name.as_str().to_owned(), value.to_owned()))
+        free.then(|| (name.as_str().to_owned(), value.into()))
     };
     let table = value.as_table().filter(|table| table.len() <= MOST);
     let headers = table.and_then(|table| table.iter().map(|(name, value)| good(name, value)).collect());

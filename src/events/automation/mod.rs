@@ -17,6 +17,7 @@ mod rules;
 mod run;
 mod schedule;
 mod schema;
+mod shown;
 mod store;
 mod template;
 mod trigger;
@@ -31,7 +32,7 @@ pub use form::Problem;
 pub use rehearse::{reads, rehearse};
 pub use rules::Rules;
 pub use schema::Schema;
-pub use store::{Decided, Decision, decided};
+pub use shown::{Followed, followed};
 
 use super::{Event, Journal};
 use crate::clock::Clock;

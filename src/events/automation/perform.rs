@@ -1,13 +1,12 @@
 //! One action: a mutation of the gateway's own schema, or a delivery; and whether it was done already, where that can be found out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::action::Planned;
+use super::action::{Headers, Planned};
 use super::schema::Unmade;
 use super::store::Own;
 use super::{Automations, own};
@@ -40,7 +39,7 @@ impl Automations {
         account: &Arc<Account>,
         contact: Option<&str>,
         began: Option<Timestamp>,
-        headers: &BTreeMap<String, String>,
+        headers: &Headers,
     ) -> Result<Done, Unmade> {
         if let Planned::Post { url, body } = planned {
             let delivered = self.post.deliver(url, headers, body, &delivery(id), self.now()).await;

@@ -1,6 +1,5 @@
 //! Deliveries to other systems: signed, to public addresses unless others are allowed, and to exactly the address that was looked at.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
@@ -15,6 +14,7 @@ use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::action::Headers;
 use super::address::is_public;
 use super::schema::Unmade;
 
@@ -48,7 +48,7 @@ impl Post {
     pub async fn deliver(
         &self,
         url: &str,
-        headers: &BTreeMap<String, String>,
+        headers: &Headers,
         body: &Value,
         delivery: &str,
         now: Timestamp,
@@ -59,7 +59,7 @@ impl Post {
         let body = body.to_string();
         let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(name, value.expose_secret());
         }
         request = request.header("x-gateway-delivery", delivery);
         if let Some(secret) = &self.secret {
@@ -169,7 +169,7 @@ mod tests {
             ("https://localhost/x", PRIVATE),
             ("http://93.184.216.34/x", INSECURE),
         ] {
-            let sent = post.deliver(url, &BTreeMap::new(), &json!({}), "d", Timestamp::UNIX_EPOCH).await;
+            let sent = post.deliver(url, &Headers::new(), &json!({}), "d", Timestamp::UNIX_EPOCH).await;
             assert_eq!(sent, Err(Unmade::Never(why.to_owned())), "{url}");
         }
     }

@@ -1,11 +1,10 @@
 //! What follows from one event: it is decided what is to be done, that is written down, and then it is done, each thing once.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::action::Action;
+use super::action::{Action, Headers, Planned};
 use super::facts::Facts;
 use super::names::Needs;
 use super::own;
@@ -137,7 +136,7 @@ impl Automations {
     async fn effect(
         &self,
         id: &EffectId,
-        planned: &super::action::Planned,
+        planned: &Planned,
         account: &Arc<Account>,
         contact: Option<&str>,
     ) -> Result<(), String> {
@@ -177,11 +176,11 @@ impl Automations {
     }
 
     /// The headers of a delivery: they may be secrets, so they are taken from the rules and written down nowhere.
-    fn headers(&self, id: &EffectId) -> BTreeMap<String, String> {
+    fn headers(&self, id: &EffectId) -> Headers {
         let rule = self.rules.0.iter().find(|rule| rule.name == id.automation);
         match rule.and_then(|rule| rule.then.get(id.step as usize)) {
             Some(Action::Post { headers, .. }) => headers.clone(),
-            _ => BTreeMap::new(),
+            _ => Headers::new(),
         }
     }
 
@@ -195,7 +194,7 @@ fn holds(rule: &Automation, facts: &Facts) -> Result<bool, String> {
     holds.map_err(|why| format!("`if` cannot be said to hold: {why}"))
 }
 
-fn step_name(planned: &Result<super::action::Planned, String>) -> &'static str {
+fn step_name(planned: &Result<Planned, String>) -> &'static str {
     planned.as_ref().map_or("an action", |planned| planned.name())
 }
 

@@ -109,7 +109,9 @@ impl Shared {
         let Some(database) = &*database else {
             return Err(redb::Error::PreviousIo);
         };
-        let transaction = database.begin_write()?;
+        let mut transaction = database.begin_write()?;
+        // After a crash the whole file would have to be read, with nothing taken meanwhile.
+        transaction.set_quick_repair(true);
         for job in jobs {
             tell.push(job(&transaction)?);
         }

@@ -141,20 +141,25 @@ impl Journal {
         })
     }
 
-    /// The last events, the newest first; only those in a state, where one is named.
-    pub fn list(&self, state: Option<State>, most: usize) -> Result<Vec<Entry>, Trouble> {
-        self.file.read(|transaction| {
+    /// The last events, the newest first.
+    pub fn last(&self, most: usize) -> Result<Vec<Entry>, Trouble> {
+        self.numbered(|transaction| {
             let Some(entries) = existing(transaction.open_table(ENTRIES))? else { return Ok(Vec::new()) };
-            let mut found = Vec::new();
-            for row in entries.iter()?.rev() {
-                let entry: Option<Entry> = serde_json::from_slice(row?.1.value()).ok();
-                found.extend(entry.filter(|entry| state.is_none_or(|state| entry.state == state)));
-                if found.len() == most {
-                    break;
-                }
-            }
-            Ok(found)
+            entries.iter()?.rev().take(most).map(|row| Ok(row?.0.value())).collect()
         })
+    }
+
+    /// The last that failed as often as they are tried, the newest first.
+    pub fn dead(&self, most: usize) -> Result<Vec<Entry>, Trouble> {
+        self.numbered(|transaction| {
+            let Some(dead) = existing(transaction.open_table(DEAD))? else { return Ok(Vec::new()) };
+            dead.iter()?.rev().take(most).map(|row| Ok(row?.0.value())).collect()
+        })
+    }
+
+    /// One event.
+    pub fn entry(&self, id: u64) -> Result<Option<Entry>, Trouble> {
+        Ok(self.numbered(|_| Ok(vec![id]))?.pop())
     }
 
     /// What was sent.

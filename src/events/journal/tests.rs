@@ -50,8 +50,8 @@ async fn what_was_taken_waits_in_order_until_it_is_settled_whatever_process_look
     drop(journal);
     let journal = Journal::open(dir.path()).unwrap();
     assert_eq!(ids(&journal.waiting(None, 100).unwrap()), [2, 4]);
-    assert_eq!(ids(&journal.list(None, 100).unwrap()), [4, 3, 2, 1]);
-    let dead = journal.list(Some(State::Dead), 100).unwrap();
+    assert_eq!(ids(&journal.last(100).unwrap()), [4, 3, 2, 1]);
+    let dead = journal.dead(100).unwrap();
     assert_eq!((ids(&dead), dead[0].why.as_deref(), dead[0].tries), (vec![3], Some("never"), 1));
     assert_eq!(journal.body(2).unwrap(), Some(body("1")));
     let counts = journal.counts().unwrap();
@@ -95,9 +95,9 @@ async fn the_oldest_that_were_handled_make_room_then_the_dead_and_never_what_wai
         // It was not taken, and so it may come again.
         journal.settle(vec![(1, Outcome::Dead { why: String::new() }), (3, Outcome::Done)]).await.unwrap();
         assert_eq!(take(&journal, &body("4"), at(5)).await, Ok(Taken::New(4)));
-        assert_eq!(ids(&journal.list(None, 9).unwrap()), [4, 2, 1]);
+        assert_eq!(ids(&journal.last(9).unwrap()), [4, 2, 1]);
         assert_eq!(take(&journal, &body("5"), at(5)).await, Ok(Taken::New(5)));
-        assert_eq!(ids(&journal.list(None, 9).unwrap()), [5, 4, 2]);
+        assert_eq!(ids(&journal.last(9).unwrap()), [5, 4, 2]);
         assert_eq!(journal.body(1).unwrap(), None);
         assert_eq!(take(&journal, &body("6"), at(5)).await, Err(Trouble::Full));
         assert_eq!(journal.counts().unwrap().bytes, 3 * body("1").len() as u64);
@@ -114,6 +114,12 @@ async fn many_at_once_are_all_taken_and_one_process_has_the_file() {
     let taken = futures_util::future::join_all(takes).await;
     assert!(taken.iter().all(|taken| matches!(taken, Ok(Taken::New(_)))));
     assert_eq!(journal.counts().unwrap().waiting, 1000);
+    // What went wrong with one commit was not written, and is told; the next is as good as before.
+    let fails = async |journal: &Journal| journal.file().write(|_| Err::<(), _>(redb::Error::PreviousIo)).await;
+    let (taken, failed) = futures_util::future::join(take(&journal, &body("new"), at(0)), fails(&journal)).await;
+    assert!(matches!(failed, Err(Trouble::Storage(_))));
+    let expected = if taken.is_ok() { Taken::Seen } else { Taken::New(1001) };
+    assert_eq!(take(&journal, &body("new"), at(0)).await, Ok(expected));
     assert!(matches!(Journal::open(dir.path()), Err(Trouble::Held)));
     drop(journal);
     assert!(Journal::open(dir.path()).is_ok());

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use futures_util::FutureExt;
 use futures_util::future::join;
 use serde_json::json;
 use tempfile::TempDir;
@@ -47,7 +46,7 @@ fn events(dir: &TempDir, failing: &[&str]) -> (Events, mpsc::Receiver<String>) {
         signatures: Signatures::new(Webhooks::default()),
         journal: Journal::open(dir.path()).unwrap(),
         served: Served::Any,
-        upstream: Upstream::new(client, cache, Policy { retries: 0 }, ttls),
+        upstream: Upstream::new(client, cache, Policy { retries: 0 }, ttls, std::sync::Arc::default()),
         follow: Some(follow),
         inbox: Inbox::default(),
         folder: dir.path().to_owned(),
@@ -81,7 +80,7 @@ async fn tried(events: &Events, tries: &mut mpsc::Receiver<String>, count: usize
         }
         // Time stands still while somebody is busy, and so nothing is given up for lack of it.
         while states(events) != last {
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
         drop(stop);
         seen
@@ -93,7 +92,7 @@ async fn tried(events: &Events, tries: &mut mpsc::Receiver<String>, count: usize
 type Known = (&'static str, State, u32);
 
 fn states(events: &Events) -> Vec<Known> {
-    let mut entries = events.journal.list(None, 100).unwrap();
+    let mut entries = events.journal.last(100).unwrap();
     entries.reverse();
     let name = |id: &str| ["a-1", "a-2", "a-3", "b-1", "b-2"].into_iter().find(|name| *name == id).unwrap();
     entries.into_iter().map(|entry| (name(&entry.event), entry.state, entry.tries)).collect()

@@ -1,5 +1,10 @@
 //! The way in: what is taken, what is refused, and what comes again.
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,6 +40,25 @@ async fn what_is_signed_is_taken_and_everything_else_refused_without_an_effect()
     handled(&stage, 1).await;
     stage.profile().await;
     assert_eq!(stage.calls(), [(CONTACT, 1)].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_legacy_signature_counts_where_a_key_for_it_is_set() {
+    let sender = Sender::new();
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let der: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()));
+    let key = sender.folder.path().join("legacy.pem");
+    std::fs::write(&key, pem).unwrap();
+    let stage = sender.stage(Options::default(), &[("WEBHOOK_LEGACY_KEYS", key.to_str().unwrap())]).await;
+    let body = event(&stage.sandbox, "ContactUpdate", &json!({ "id": "c" })).to_string().into_bytes();
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &body, &mut signature).unwrap();
+    let legacy = STANDARD.encode(signature);
+    assert_eq!(post(&stage.url, body.clone(), &[("x-ghl-signature", &legacy)]).await, 401);
+    assert_eq!(post(&stage.url, body[1..].to_vec(), &[("x-wh-signature", &legacy)]).await, 401);
+    assert_eq!(post(&stage.url, body.clone(), &[("x-wh-signature", &legacy)]).await, 200);
+    assert_eq!(sender.send(&stage.url, body).await, 200, "the other kind goes on counting");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +139,7 @@ async fn what_is_signed_but_strange_is_kept_and_ignored() {
     handled(&stage, bodies.len() as u64).await;
     stage.profile().await;
     assert!(stage.calls().is_empty());
-    let listed = stage.app.events().unwrap().journal().list(None, 100).unwrap();
+    let listed = stage.app.events().unwrap().journal().last(100).unwrap();
     assert!(listed.iter().all(|entry| entry.state == contacts_gateway::events::journal::State::Ignored));
     assert_eq!(outcomes(&stage, "unreadable", "ignored").await, 6);
     assert_eq!(outcomes(&stage, "other", "ignored").await, 1);

@@ -81,7 +81,7 @@ async fn a_lost_answer_is_looked_for_and_a_refused_call_made_another_time() {
     let told = note(&stage, &sender, "gone").await;
     until(&stage, "gateway_events_total{type=\"NoteCreate\",outcome=\"failed\"}", 1).await;
     let journal = stage.app.events().unwrap();
-    let id = journal.journal().list(None, 1).unwrap()[0].id;
+    let id = journal.journal().last(1).unwrap()[0].id;
     journal.replay(id).await.unwrap();
     handled(&stage, 1).await;
     let record = demo(&stage);

@@ -86,8 +86,8 @@ async fn a_contact_gets_no_more_than_it_may_in_an_hour() {
     tell(&other, 1).await;
     let journal = stage.app.events().unwrap().journal();
     let name = third["webhookId"].as_str().unwrap();
-    let decided = contacts_gateway::events::automation::decided(journal, name).unwrap().unwrap();
-    assert_eq!(decided.decisions[0].skipped.as_deref(), Some("it ran 2 times for this contact in an hour already"));
+    let followed = contacts_gateway::events::automation::followed(journal, name).unwrap();
+    assert_eq!(followed[0].skipped.as_deref(), Some("it ran 2 times for this contact in an hour already"));
     stage.clock.advance(std::time::Duration::from_secs(3601));
     tell(DEMO_CONTACT, 1).await;
 }

@@ -44,7 +44,7 @@ async fn a_delivery_is_signed_and_tried_again_under_the_same_name() {
     let told = note(&stage, &sender, "gone").await;
     until(&stage, "gateway_events_total{type=\"NoteCreate\",outcome=\"failed\"}", 1).await;
     let events = stage.app.events().unwrap();
-    let id = events.journal().list(None, 1).unwrap()[0].id;
+    let id = events.journal().last(1).unwrap()[0].id;
     events.replay(id).await.unwrap();
     handled(&stage, 1).await;
     let all = caught.lock().unwrap();

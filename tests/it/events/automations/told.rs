@@ -48,6 +48,34 @@ async fn every_mistake_is_told_at_the_start_and_by_the_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_decided_and_what_came_of_it_can_be_looked_at() {
+    let sender = Sender::new();
+    let never =
+        CALL_BACK.replace("\"call back\"\nwhen", "\"never\"\nwhen").replace("contains(\"call", "contains(\"xyz");
+    let stage = following(&sender, &format!("{CALL_BACK}{never}"), &[]).await;
+    note(&stage, &sender, "gone").await;
+    handled(&stage, 1).await;
+    let state = sender.settings()[1].1.clone();
+    let (code, text) = run(&["events", "show", "1"], &[("STATE_DIR", &*state)]);
+    assert_eq!(code, Some(0), "{text}");
+    for part in [
+        "NoteCreate",
+        "\ncall back\n  create_task     made task ",
+        "  start_workflow  started workflow wf1",
+        "\nnever\n  skipped: `if` does not hold",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let (_, json) = run(&["events", "show", "1", "--json"], &[("STATE_DIR", &*state)]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["type"], &json["automations"][0]["steps"][2]["action"]),
+        (&json!("NoteCreate"), &json!("add_tags"))
+    );
+    assert_eq!(run(&["events", "show", "99"], &[("STATE_DIR", &*state)]).0, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_everything_and_does_nothing() {
     let sender = Sender::new();
     let stage = Stage::new().await;
