@@ -1,9 +1,11 @@
 //! Builds everything from the settings and connects it; the only place that does.
 
 mod admission;
+mod automations;
 mod credentials;
 mod live;
 
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,8 +20,9 @@ use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
 use crate::changes::Changes;
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::events::Poll;
+use crate::config::{self, Config};
+use crate::events::automation::{Automations, Schema};
+use crate::events::{Events, Poll};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
@@ -39,6 +42,24 @@ pub fn ttls(config: &Config) -> Ttls {
     }
 }
 
+/// What an operation may come to.
+pub fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        tokens: config.max_tokens,
+        nesting: config.max_nesting,
+        depth: config.max_depth,
+        fields: config.max_fields,
+        aliases: config.max_aliases,
+        root_fields: config.max_root_fields,
+        directives: config.max_directives,
+        introspection_depth: config.max_introspection_depth,
+        list: config.max_list,
+        variables: config.max_variables,
+        calls: Bounds::calls(config.max_calls, &config.max_calls_by_scope),
+        tells_schema: config.introspection,
+    }
+}
+
 /// The gateway.
 pub struct App {
     accounts: Vec<Arc<Account>>,
@@ -46,7 +67,7 @@ pub struct App {
     loader: DataLoader,
     upstream: Upstream,
     changes: Arc<Changes>,
-    operations: Operations,
+    operations: Arc<Operations>,
     clock: Clock,
     metrics: Arc<Metrics>,
     admission: Admission,
@@ -55,7 +76,16 @@ pub struct App {
     ttls: Ttls,
     request_timeout: Duration,
     body_limit: usize,
+    head_limit: usize,
+    max_connections: usize,
+    max_batch: usize,
+    cors_origins: Vec<String>,
+    is_open: bool,
+    has_metrics_apart: bool,
+    tells_schema: bool,
     pending: Pending,
+    events: Option<Events>,
+    automations: Option<Arc<Automations>>,
     draining: AtomicBool,
 }
 
@@ -90,23 +120,28 @@ impl App {
         let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
         let sizes = Sizes {
             documents: config.document_cache_size,
             answers: config.response_cache_size,
             told: config.max_in_progress,
         };
-        let calls = Bounds::calls(config.max_calls, &config.max_calls_by_scope);
-        let bounds = Bounds { fields: config.max_fields, depth: config.max_depth, calls };
         let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
             .context("GATEWAY_TRUSTED_DOCUMENTS")?;
+        let operations = Arc::new(Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?);
+        let loader = DataLoader::new(upstream.clone());
+        let schema = Schema { operations: operations.clone(), loader: loader.clone() };
+        let (events, automations) = automations::open(config, events, schema, &accounts, &clock)?;
         Ok(Self {
             accounts,
             auth,
-            loader: DataLoader::new(upstream.clone()),
+            loader,
             upstream,
             changes,
-            operations: Operations::new(sizes, bounds, trusted, epochs, clock.clone())?,
+            operations,
             pending: Pending::new(clock.clone()),
+            events,
+            automations,
             clock,
             metrics,
             admission: Admission::new(config.max_in_progress),
@@ -115,6 +150,13 @@ impl App {
             ttls: ttls(config),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
+            head_limit: config.head_limit,
+            max_connections: config.max_connections,
+            max_batch: config.max_batch,
+            cors_origins: config.cors_origins.clone(),
+            is_open: matches!(config.auth, config::Auth::Open { anywhere: false }),
+            has_metrics_apart: config.metrics_listen.is_some(),
+            tells_schema: config.introspection,
             draining: AtomicBool::new(false),
         })
     }
@@ -172,7 +214,7 @@ impl App {
 
     /// What looks at watched contacts of whose changes no webhook tells: those of locations that are opened by a key.
     pub fn poll(&self) -> Poll {
-        let told_of = |account: &&Arc<Account>| account.credential.oauth().is_some();
+        let told_of = |account: &&Arc<Account>| self.events.is_some() && account.credential.oauth().is_some();
         let accounts = self.accounts.iter().filter(|account| !told_of(account)).cloned();
         let often = (self.poll_interval, self.ttls);
         Poll::new(accounts, self.changes.clone(), &self.upstream, self.clock.clone(), often)
@@ -183,17 +225,43 @@ impl App {
         let (documents, answers) = self.operations.bytes();
         let held = [("entities", self.upstream.bytes()), ("answers", answers), ("documents", documents)];
         let calls = self.accounts.iter().map(|account| {
-            let Standing { left, waiting: [writes, reads], is_down } = account.standing();
-            let waiting = [("writes", writes), ("reads", reads)];
+            let Standing { left, waiting: [writes, reads, background], is_down } = account.standing();
+            let waiting = [("writes", writes), ("reads", reads), ("background", background)];
             Calls { location: account.location.to_string(), left, waiting, is_down }
         });
         let queued = self.admission.waiting();
-        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held }
+        let events = self.events().and_then(Events::levels);
+        Levels { calls: calls.collect(), unreadable: wire::unreadable(), queued, held, events }
     }
 
     /// Installations that were begun.
     pub fn pending(&self) -> &Pending {
         &self.pending
+    }
+
+    /// What the upstream tells by itself, if it may.
+    pub fn events(&self) -> Option<&Events> {
+        self.events.as_ref()
+    }
+
+    /// The way that automations ask and change things.
+    pub fn schema(&self) -> Schema {
+        Schema { operations: self.operations.clone(), loader: self.loader() }
+    }
+
+    /// Handles what is heard, until `stop`.
+    pub async fn work(&self, stop: impl Future<Output = ()>) {
+        let Some(events) = &self.events else { return };
+        let timers = async {
+            match &self.automations {
+                Some(automations) => automations.watch_timers(|| events.wake()).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = events.work(stop) => {}
+            () = timers => {}
+        }
     }
 
     /// Most time for one request.
@@ -204,6 +272,46 @@ impl App {
     /// Largest request body, in bytes.
     pub fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    /// Largest request head, in bytes.
+    pub fn head_limit(&self) -> usize {
+        self.head_limit
+    }
+
+    /// Most connections at one time.
+    pub fn max_connections(&self) -> usize {
+        self.max_connections
+    }
+
+    /// Most requests in one body.
+    pub fn max_batch(&self) -> usize {
+        self.max_batch
+    }
+
+    /// The origins of pages elsewhere that may ask; `*` is all of them.
+    pub fn cors_origins(&self) -> &[String] {
+        &self.cors_origins
+    }
+
+    /// Whether pages of this origin may ask, though it is not the gateway's own.
+    pub fn admits(&self, origin: &str) -> bool {
+        self.cors_origins.iter().any(|known| known == "*" || known == origin)
+    }
+
+    /// Whether everybody on this machine may ask, and nobody is asked who they are.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether `/metrics` has a listener of its own.
+    pub fn has_metrics_apart(&self) -> bool {
+        self.has_metrics_apart
+    }
+
+    /// Whether callers are told the schema.
+    pub fn tells_schema(&self) -> bool {
+        self.tells_schema
     }
 
     /// Whether the gateway is about to end.

@@ -10,6 +10,7 @@
 //!
 //! [`metrics`] is what is counted on that way. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
 //! stand-in for the upstream and shares nothing with the rest. [`events`] are what the upstream tells by itself, and [`changes`] what watchers are told.
+//! [`state`] is what outlives the process.
 
 pub mod app;
 pub mod auth;
@@ -28,4 +29,5 @@ pub mod operation;
 pub mod resources;
 pub mod sandbox;
 pub mod schema;
+pub mod state;
 pub mod upstream;

@@ -1,7 +1,7 @@
 //! What is counted while the gateway runs, and how it is told: Prometheus' text format. No label holds anything that
 //! a caller chose, so there is a bound on how many series there are.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -90,6 +90,27 @@ struct Queued {
     lane: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Heard {
+    r#type: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stated {
+    state: &'static str,
+}
+
+/// What the journal of events holds.
+pub struct Events {
+    /// How many, by how far they are.
+    pub states: [(&'static str, u64); 3],
+    /// Their bytes.
+    pub bytes: u64,
+    /// For how long the one waits that waits for the longest.
+    pub lag: Duration,
+}
+
 /// How a location's calls stand. Only the locations of the settings are told of: there is a bound on how many they are.
 pub struct Calls {
     /// The location's id.
@@ -97,7 +118,7 @@ pub struct Calls {
     /// How many may be sent in this window, as far as that was told.
     pub left: Option<u32>,
     /// How many wait, by lane.
-    pub waiting: [(&'static str, usize); 2],
+    pub waiting: [(&'static str, usize); 3],
     /// Whether they are kept back because the upstream is down.
     pub is_down: bool,
 }
@@ -122,6 +143,8 @@ pub struct Levels {
     pub queued: usize,
     /// Bytes that each cache holds, as it weighs them.
     pub held: [(&'static str, u64); 3],
+    /// The journal of events, where there is one.
+    pub events: Option<Events>,
 }
 
 /// Everything that is counted.
@@ -140,6 +163,10 @@ pub struct Metrics {
     left: Family<Located, Gauge>,
     waiting: Family<Queued, Gauge>,
     breaker: Family<Located, Gauge>,
+    events: Family<Heard, Counter>,
+    journal: Family<Stated, Gauge>,
+    journal_bytes: Gauge,
+    lag: Gauge<f64, AtomicU64>,
     sockets: Family<Transported, Gauge>,
     subscriptions: Gauge,
     told: Counter,
@@ -181,6 +208,19 @@ impl Default for Metrics {
         let breaker = Family::<Located, Gauge>::default();
         let help = "1 while calls are kept back because the upstream answers none";
         registry.register("breaker_open", help, breaker.clone());
+        let events = Family::<Heard, Counter>::default();
+        registry.register("events", "Events that were sent here, by type and what became of them", events.clone());
+        let journal = Family::<Stated, Gauge>::default();
+        registry.register("journal_events", "Events in the journal, by how far they are", journal.clone());
+        let (journal_bytes, lag) = (Gauge::<i64>::default(), Gauge::<f64, AtomicU64>::default());
+        registry.register_with_unit(
+            "journal",
+            "What was sent of the events in the journal",
+            Unit::Bytes,
+            journal_bytes.clone(),
+        );
+        let help = "For how long the event waits that waits for the longest";
+        registry.register_with_unit("events_lag", help, Unit::Seconds, lag.clone());
         let sockets = Family::<Transported, Gauge>::default();
         let (subscriptions, told, slow) = (Gauge::<i64>::default(), Counter::default(), Counter::default());
         registry.register("sockets", "WebSockets and event streams that are open", sockets.clone());
@@ -204,6 +244,10 @@ impl Default for Metrics {
             left,
             waiting,
             breaker,
+            events,
+            journal,
+            journal_bytes,
+            lag,
             sockets,
             subscriptions,
             told,
@@ -249,6 +293,11 @@ impl Metrics {
     /// Counts a call to the upstream. `route`: its template; `outcome`: a word for what came of it.
     pub fn called(&self, route: &'static str, outcome: &'static str) {
         self.calls.get_or_create(&Called { route, outcome }).inc();
+    }
+
+    /// Counts an event. `kind`: one of a bounded number of types; `outcome`: a word for what became of it.
+    pub fn heard(&self, kind: &'static str, outcome: &'static str) {
+        self.events.get_or_create(&Heard { r#type: kind, outcome }).inc();
     }
 
     /// Counts a socket or an event stream that was opened.
@@ -298,6 +347,13 @@ impl Metrics {
                 let queued = Queued { location: location.clone(), lane };
                 self.waiting.get_or_create(&queued).set(i64::try_from(count).unwrap_or(i64::MAX));
             }
+        }
+        if let Some(Events { states, bytes, lag }) = &levels.events {
+            for (state, count) in *states {
+                self.journal.get_or_create(&Stated { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            self.journal_bytes.set(i64::try_from(*bytes).unwrap_or(i64::MAX));
+            self.lag.set(lag.as_secs_f64());
         }
         let mut text = String::new();
         encode(&mut text, &self.registry).ok().map(|()| text)

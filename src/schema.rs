@@ -34,7 +34,7 @@ pub fn build() -> Schema {
 
 /// The schema in GraphQL's schema definition language.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().prefer_single_line_descriptions().use_space_ident().include_specified_by();
+    let options = SDLExportOptions::new().use_space_ident().include_specified_by();
     build().sdl_with_options(options)
 }
 

@@ -1,13 +1,22 @@
 import './workers';
 import 'graphiql/style.css';
+import '@graphiql/plugin-explorer/style.css';
 import './explorer.css';
-import { createGraphiQLFetcher } from '@graphiql/toolkit';
+import './cost.css';
+import { explorerPlugin } from '@graphiql/plugin-explorer';
+import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { GraphiQL } from 'graphiql';
 import { createRoot } from 'react-dom/client';
+import { CostLine, costPlugin } from './CostPanel';
+import { fetcher } from './fetcher';
 import { defaultTabs, initial } from './tabs';
 
-// Beside the page, wherever that is: a gateway behind a path prefix works too.
-const fetcher = createGraphiQLFetcher({ url: new URL('graphql', document.baseURI).href });
+// Once: GraphiQL tells plugins apart by identity.
+const plugins = [
+  HISTORY_PLUGIN,
+  { ...explorerPlugin({ showAttribution: false, hideActions: false }), title: 'Query builder' },
+  costPlugin,
+];
 
 const root = document.getElementById('explorer');
 if (!root) throw new Error('The page has no #explorer element');
@@ -15,6 +24,7 @@ if (!root) throw new Error('The page has no #explorer element');
 createRoot(root).render(
   <GraphiQL
     fetcher={fetcher}
+    plugins={plugins}
     defaultTabs={defaultTabs}
     {...initial()}
     defaultEditorToolsVisibility
@@ -23,5 +33,8 @@ createRoot(root).render(
     shouldPersistHeaders
   >
     <GraphiQL.Logo>Contacts gateway</GraphiQL.Logo>
+    <GraphiQL.Footer>
+      <CostLine />
+    </GraphiQL.Footer>
   </GraphiQL>,
 );

@@ -34,11 +34,6 @@ impl Live {
         self.settings.subscriptions
     }
 
-    /// Whether pages of this origin may use the gateway, though it is not the gateway's own.
-    pub fn admits(&self, origin: &str) -> bool {
-        self.settings.origins.iter().any(|known| known == "*" || known == origin)
-    }
-
     /// Notes that so many bytes wait, and tells whether that is more than there is room for.
     pub fn wait(&self, bytes: usize) -> bool {
         self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_WAITING

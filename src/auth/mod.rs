@@ -54,7 +54,7 @@ impl Auth {
     pub fn new(config: &Config, accounts: &[Arc<Account>], allowance: Allowance, clock: Clock) -> anyhow::Result<Self> {
         let callers = Callers::new(accounts);
         Ok(match &config.auth {
-            config::Auth::Open => Self::Open(callers.everywhere(Scopes::ALL)),
+            config::Auth::Open { .. } => Self::Open(callers.everywhere(Scopes::ALL)),
             config::Auth::Keys(path) => Self::Keys(Keys::open(path, callers, clock)?),
             config::Auth::Jwt(settings) => Self::Jwt(Jwt::open(settings, callers, clock)?.into()),
             config::Auth::Passthrough(settings) => Self::Passthrough(Passthrough::new(settings, allowance)),

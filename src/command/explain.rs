@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{USAGE, print};
 use crate::app;
 use crate::config::{self, manifest};
-use crate::operation::{Bounds, Explained, Explainer, Problem};
+use crate::operation::{Explained, Explainer, Problem};
 use crate::upstream::Ttls;
 
 /// What to explain.
@@ -57,9 +57,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     let settings = config::defaults().context("the defaults of the settings cannot be used")?;
     let ttls = app::ttls(&settings);
-    let calls = Bounds::calls(settings.max_calls, &settings.max_calls_by_scope);
-    let bounds = Bounds { fields: settings.max_fields, depth: settings.max_depth, calls };
-    let explainer = Explainer::new(bounds)?;
+    let explainer = Explainer::new(app::bounds(&settings))?;
     let told = |place: &str, problems: Vec<Problem>| {
         let line = |Problem { error, at }: &Problem| match at {
             Some((line, column)) => format!("{file}:{place}{line}:{column}: {}", error.message),

@@ -1,7 +1,9 @@
 //! The commands, and what they end with: 0 done, 64 bad settings or usage, 1 anything else.
 
+mod automations;
 mod check;
 mod demo;
+mod events;
 mod explain;
 mod health;
 mod key;
@@ -48,6 +50,12 @@ enum Command {
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Looks at the journal of events, and handles events again
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Tries automations on an event, without doing anything
+    #[command(subcommand)]
+    Automations(automations::Command),
     /// Prints the GraphQL schema
     Schema,
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
@@ -76,19 +84,25 @@ impl ConfigFile {
     fn settle(&self) -> Result<Config, ExitCode> {
         let loaded = self.load();
         let config = loaded.config.map_err(|problems| {
-            eprintln!("The settings cannot be used:");
-            for problem in problems {
-                eprintln!("  - {problem}");
-            }
+            unusable(&problems.iter().map(ToString::to_string).collect::<Vec<_>>());
             eprintln!("`contacts-gateway config` lists all settings.");
             ExitCode::from(USAGE)
         })?;
+        if let Some(problems) = automations::problems(&config) {
+            unusable(&problems);
+            return Err(ExitCode::from(USAGE));
+        }
         logging::start(&config);
         for name in loaded.unknown {
             tracing::warn!(name, "this is not the name of a setting; it is ignored");
         }
         Ok(config)
     }
+}
+
+fn unusable(problems: &[String]) {
+    eprintln!("The settings cannot be used:");
+    problems.iter().for_each(|problem| eprintln!("  - {problem}"));
 }
 
 /// Runs the command that the arguments name.
@@ -107,7 +121,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Schema => print(&crate::schema::sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
+        Command::Automations(command) => wait_for(automations::run(command)),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
+        Command::Events(command) => wait_for(events::run(command)),
         Command::Config(file) => settings::print(&file.load()),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),

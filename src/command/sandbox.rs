@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use reqwest::Url;
+
 use super::{listen, stop_signal};
 use crate::sandbox::{self, Quirks, RateLimit, SCOPES};
 
@@ -46,6 +48,9 @@ pub struct Options {
     /// Scopes of its token, separated by blanks
     #[arg(long, default_value = SCOPES)]
     scopes: String,
+    /// Where signed events about changes are sent, as http://127.0.0.1:4000/webhooks/contacts
+    #[arg(long, value_name = "URL", value_parser = web_address)]
+    webhooks: Option<Url>,
     /// Ways in which the upstream was seen to differ, separated by commas; `help` lists them
     #[arg(long, default_value = "")]
     quirks: Quirks,
@@ -54,6 +59,14 @@ pub struct Options {
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn web_address(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("expected an address that begins with http:// or https://".to_owned()),
+    }
 }
 
 /// Runs the sandbox.
@@ -77,6 +90,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         oauth: options.oauth,
         list_lag: Duration::from_millis(options.list_lag_ms),
         scopes: options.scopes.split_whitespace().map(str::to_owned).collect(),
+        webhooks: options.webhooks,
         quirks: options.quirks,
         ..sandbox::Options::default()
     };

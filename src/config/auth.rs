@@ -12,8 +12,8 @@ use super::{keys, pem};
 /// Who may ask.
 #[derive(Clone, Debug)]
 pub enum Auth {
-    /// Everybody who reaches the address.
-    Open,
+    /// Everybody who reaches the address; whether that may be others than this machine.
+    Open { anywhere: bool },
     /// Those who have a key of this file.
     Keys(PathBuf),
     /// Those who have a token of an issuer.
@@ -70,7 +70,7 @@ pub fn mode(from: &mut Reader) -> Option<Mode> {
 }
 
 /// The settings of a mode. Those of the others are read too: all that are given have a value in force.
-pub fn read(from: &mut Reader, mode: Option<Mode>, listen: Option<SocketAddr>) -> Option<Auth> {
+pub fn read(from: &mut Reader, mode: Option<Mode>, listen: Option<SocketAddr>, origins: &[String]) -> Option<Auth> {
     let anywhere = from.one_of("GATEWAY_AUTH_OPEN_ANYWHERE", &[("true", true), ("false", false)]);
     let keys = from.optional("GATEWAY_KEYS_FILE");
     let jwks = from.optional("GATEWAY_JWT_JWKS_URL");
@@ -81,8 +81,9 @@ pub fn read(from: &mut Reader, mode: Option<Mode>, listen: Option<SocketAddr>) -
     let location_claim = from.optional("GATEWAY_JWT_LOCATION_CLAIM");
     match mode? {
         Mode::Open => {
-            check_open(from, listen, anywhere?);
-            Some(Auth::Open)
+            let anywhere = anywhere?;
+            check_open(from, listen, anywhere, origins);
+            Some(Auth::Open { anywhere })
         }
         Mode::Keys => keys_file(from, keys).map(Auth::Keys),
         Mode::Jwt => {
@@ -108,7 +109,14 @@ pub fn read(from: &mut Reader, mode: Option<Mode>, listen: Option<SocketAddr>) -
 }
 
 /// Without callers' credentials, the address has to be one that only this machine can reach.
-fn check_open(from: &mut Reader, listen: Option<SocketAddr>, anywhere: bool) {
+fn check_open(from: &mut Reader, listen: Option<SocketAddr>, anywhere: bool, origins: &[String]) {
+    if !anywhere && origins.iter().any(|origin| origin == "*") {
+        from.problem(
+            "GATEWAY_CORS_ORIGINS",
+            "*",
+            "origins by name, since GATEWAY_AUTH is open: any page that somebody looks at could read every contact",
+        );
+    }
     if let Some(listen) = listen.filter(|address| !address.ip().is_loopback() && !anywhere) {
         from.problem(
             "GATEWAY_AUTH",

@@ -1,12 +1,15 @@
 //! Every setting: its name, its default, what it means and what it may be. Imports nothing of the gateway.
 
 mod auth;
+mod automations;
 pub mod keys;
 mod live;
 mod location;
 pub mod manifest;
 pub mod pem;
 mod reader;
+mod settings;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,134 +18,13 @@ use std::time::Duration;
 
 use auth::Mode;
 pub use auth::{Auth, Jwt, JwtKeys, Passthrough};
+pub use automations::Automations;
 pub use live::Live;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
-
-/// A setting as `config` prints it.
-pub struct Setting {
-    /// The environment variable; the key of the settings file is the same, in lower case, without the prefix.
-    pub name: &'static str,
-    /// The value when none is given; empty: none.
-    pub default: &'static str,
-    /// What it is for.
-    pub meaning: &'static str,
-}
-
-const fn setting(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-    Setting { name, default, meaning }
-}
-
-/// All settings, in the order in which they are printed.
-pub const SETTINGS: &[Setting] = &[
-    setting("GATEWAY_LISTEN", "127.0.0.1:4000", "address and port to listen on"),
-    setting("GATEWAY_REQUEST_TIMEOUT", "30s", "most time for one request"),
-    setting("GATEWAY_BODY_LIMIT", "256KiB", "largest request body"),
-    setting(
-        "GATEWAY_MAX_IN_PROGRESS",
-        "500",
-        "most GraphQL requests that are executed at one time; as many wait for half a second, and more get 503",
-    ),
-    setting(
-        "GATEWAY_UPSTREAM_URL",
-        "https://services.leadconnectorhq.com",
-        "the Contacts API, without the paths of its routes",
-    ),
-    setting("GATEWAY_UPSTREAM_TIMEOUT", "10s", "most time for one upstream call"),
-    setting("GATEWAY_UPSTREAM_CONCURRENCY", "200", "most upstream calls in flight for one location"),
-    setting("GATEWAY_UPSTREAM_RETRIES", "3", "tries of a read after the first"),
-    setting(
-        "GATEWAY_RETRY_BUDGET",
-        "0.3",
-        "most tries after the first, as a share of the first ones of the last ten seconds; a few are always allowed",
-    ),
-    setting("GATEWAY_LOCATION_ID", "", "the location that is read, if there is one; several: [[location]] in the file"),
-    setting("GATEWAY_API_KEY", "", "its private integration token"),
-    setting("GATEWAY_API_KEY_FILE", "", "a file that holds the token, instead of GATEWAY_API_KEY"),
-    setting("GATEWAY_OAUTH_CLIENT_ID", "", "the app that the location grants access to, instead of a token"),
-    setting("GATEWAY_OAUTH_CLIENT_SECRET", "", "the app's secret"),
-    setting("GATEWAY_OAUTH_CLIENT_SECRET_FILE", "", "a file that holds the app's secret"),
-    setting("GATEWAY_OAUTH_REFRESH_TOKEN", "", "the grant's first refresh token; later ones are in GATEWAY_STATE_DIR"),
-    setting("GATEWAY_OAUTH_REFRESH_TOKEN_FILE", "", "a file that holds the first refresh token"),
-    setting("GATEWAY_OAUTH_USER_TYPE", "Location", "whose the grant is: Location, or Company for all of its locations"),
-    setting(
-        "GATEWAY_OAUTH_REDIRECT_URL",
-        "",
-        "this gateway's /oauth/callback, as the app's page has it; for /oauth/install",
-    ),
-    setting("GATEWAY_OAUTH_SCOPES", "contacts.readonly contacts.write", "what /oauth/install asks for"),
-    setting(
-        "GATEWAY_OAUTH_AUTHORIZE_URL",
-        "https://marketplace.gohighlevel.com/v2/oauth/chooselocation",
-        "the page where access is granted; white-label hosts have their own",
-    ),
-    setting("GATEWAY_STATE_DIR", "/var/lib/contacts-gateway", "where renewed tokens are kept"),
-    setting("GATEWAY_TIMEZONE", "UTC", "the zone of upstream times that name none, as an IANA name"),
-    setting(
-        "GATEWAY_AUTH",
-        "open",
-        "who may ask: open (everybody who reaches the address), keys, jwt, or passthrough (the callers' own upstream tokens)",
-    ),
-    setting("GATEWAY_AUTH_OPEN_ANYWHERE", "false", "allows GATEWAY_AUTH=open on an address that others can reach"),
-    setting("GATEWAY_KEYS_FILE", "", "the callers' keys, for GATEWAY_AUTH=keys; `key new` makes its rows"),
-    setting(
-        "GATEWAY_JWT_JWKS_URL",
-        "",
-        "where the issuer of the callers' tokens publishes its keys, for GATEWAY_AUTH=jwt",
-    ),
-    setting("GATEWAY_JWT_PEM_FILE", "", "a file of the issuer's public keys, instead of GATEWAY_JWT_JWKS_URL"),
-    setting("GATEWAY_JWT_ISSUER", "", "whose tokens are accepted: their `iss`"),
-    setting("GATEWAY_JWT_AUDIENCE", "", "what their `aud` has to name"),
-    setting("GATEWAY_JWT_SCOPE_CLAIM", "scope", "the claim that has the scopes"),
-    setting("GATEWAY_JWT_LOCATION_CLAIM", "locations", "the claim that has the locations' ids; * in it: all"),
-    setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
-    setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
-    setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),
-    setting("GATEWAY_TTL_CONTACT", "60s", "how long a contact is kept; 0s: not at all"),
-    setting("GATEWAY_TTL_TASKS", "30s", "how long tasks are kept"),
-    setting("GATEWAY_TTL_NOTES", "60s", "how long notes are kept"),
-    setting("GATEWAY_TTL_APPOINTMENTS", "60s", "how long appointments are kept"),
-    setting("GATEWAY_TTL_PAGES", "15s", "how long pages of lists are kept"),
-    setting(
-        "GATEWAY_STALE_WHILE_REVALIDATE",
-        "0s",
-        "how long after its time anything is still given out, while it is renewed behind; 0s: not at all",
-    ),
-    setting(
-        "GATEWAY_STALE_IF_ERROR",
-        "5m",
-        "how long after its time anything is given out, and marked, when the upstream cannot be had; 0s: not at all",
-    ),
-    setting("GATEWAY_MAX_DEPTH", "15", "most fields inside of each other, the last one included"),
-    setting("GATEWAY_MAX_FIELDS", "10000", "most fields of an operation, counted with its fragments spread"),
-    setting("GATEWAY_MAX_CALLS", "500", "most upstream calls that an operation may need, less what the cache holds"),
-    setting(
-        "GATEWAY_MAX_CALLS_BY_SCOPE",
-        "",
-        "the same for callers with a scope, as contacts.readonly=100,contacts.write=500; of several, the most",
-    ),
-    setting(
-        "GATEWAY_CORS_ORIGINS",
-        "",
-        "origins of pages on other hosts that may open a WebSocket, with commas between them; *: all",
-    ),
-    setting("GATEWAY_MAX_SOCKETS", "10000", "most WebSockets and event streams at one time; more get 503"),
-    setting("GATEWAY_MAX_SUBSCRIPTIONS", "100", "most subscriptions and other operations at one time on one WebSocket"),
-    setting(
-        "GATEWAY_POLL_INTERVAL",
-        "60s",
-        "how often a watched contact is looked at where no webhooks tell of its changes, with calls to spare; 0s: never",
-    ),
-    setting(
-        "GATEWAY_TRUSTED_DOCUMENTS",
-        "",
-        "a manifest of documents that clients name by id: Apollo's, Relay's or graphql-codegen's; read again when it changes",
-    ),
-    setting("GATEWAY_TRUSTED_ONLY", "false", "refuses every document that is not in the manifest"),
-    setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
-    setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
-];
+pub use settings::{SETTINGS, Setting};
+pub use webhooks::Webhooks;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +39,12 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    pub metrics_listen: Option<SocketAddr>,
+    pub cors_origins: Vec<String>,
     pub request_timeout: Duration,
     pub body_limit: usize,
+    pub head_limit: usize,
+    pub max_connections: usize,
     pub max_in_progress: usize,
     pub upstream_url: reqwest::Url,
     pub upstream_timeout: Duration,
@@ -168,14 +54,26 @@ pub struct Config {
     pub locations: Vec<Location>,
     pub auth: Auth,
     pub state_dir: PathBuf,
+    pub webhooks: Webhooks,
+    pub automations: Option<Automations>,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
+    pub max_tokens: usize,
+    pub max_nesting: usize,
     pub max_depth: usize,
     pub max_fields: u64,
+    pub max_aliases: u64,
+    pub max_root_fields: u64,
+    pub max_directives: u64,
+    pub max_introspection_depth: usize,
+    pub max_list: usize,
+    pub max_variables: usize,
+    pub max_batch: usize,
     pub max_calls: u64,
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
+    pub introspection: bool,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
     pub ttl_notes: Duration,
@@ -219,8 +117,16 @@ pub fn defaults() -> Option<Config> {
 
 fn read(from: &mut Reader) -> Option<Config> {
     let listen: Option<SocketAddr> = from.parsed("GATEWAY_LISTEN", "an address and a port, as 127.0.0.1:4000");
+    let metrics_listen: Option<SocketAddr> = from.parsed("GATEWAY_METRICS_LISTEN", "an address and a port");
+    let cors_origins = from.origins("GATEWAY_CORS_ORIGINS").unwrap_or_default();
     let request_timeout = from.duration("GATEWAY_REQUEST_TIMEOUT");
     let body_limit = from.bytes("GATEWAY_BODY_LIMIT");
+    let head_limit = from.bytes("GATEWAY_HEAD_LIMIT");
+    // What hyper reads at once is no less.
+    if let Some(bytes) = head_limit.filter(|bytes| *bytes < 8 << 10) {
+        from.problem("GATEWAY_HEAD_LIMIT", &bytes.to_string(), "8KiB or more");
+    }
+    let max_connections = from.number("GATEWAY_MAX_CONNECTIONS", 1..=1_000_000);
     let max_in_progress = from.number("GATEWAY_MAX_IN_PROGRESS", 1..=100_000);
     let upstream_url = from.url("GATEWAY_UPSTREAM_URL");
     let upstream_timeout = from.duration("GATEWAY_UPSTREAM_TIMEOUT");
@@ -232,8 +138,10 @@ fn read(from: &mut Reader) -> Option<Config> {
         Some(Mode::Passthrough) => Some(Vec::new()),
         _ => location::read(from),
     };
-    let auth = auth::read(from, mode, listen);
+    let auth = auth::read(from, mode, listen, &cors_origins);
     let state_dir = from.optional("GATEWAY_STATE_DIR");
+    let webhooks = webhooks::read(from);
+    let automations = automations::read(from, mode == Some(Mode::Passthrough));
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -244,9 +152,19 @@ fn read(from: &mut Reader) -> Option<Config> {
     let ttl_pages = from.time("GATEWAY_TTL_PAGES");
     let stale_while_revalidate = from.time("GATEWAY_STALE_WHILE_REVALIDATE");
     let stale_if_error = from.time("GATEWAY_STALE_IF_ERROR");
+    let max_tokens = from.number("GATEWAY_MAX_TOKENS", 1..=1_000_000);
+    // The executing library reads no more.
+    let max_nesting = from.number("GATEWAY_MAX_NESTING", 1..=64);
     // Deeper ones would need more stack to execute than a thread has.
     let max_depth = from.number("GATEWAY_MAX_DEPTH", 1..=30);
     let max_fields = from.number("GATEWAY_MAX_FIELDS", 1..=1_000_000);
+    let max_aliases = from.number("GATEWAY_MAX_ALIASES", 0..=1_000_000);
+    let max_root_fields = from.number("GATEWAY_MAX_ROOT_FIELDS", 1..=1_000_000);
+    let max_directives = from.number("GATEWAY_MAX_DIRECTIVES", 0..=1_000_000);
+    let max_introspection_depth = from.number("GATEWAY_MAX_INTROSPECTION_DEPTH", 0..=30);
+    let max_list = from.number("GATEWAY_MAX_LIST", 1..=1_000_000);
+    let max_variables = from.bytes("GATEWAY_MAX_VARIABLES");
+    let max_batch = from.number("GATEWAY_MAX_BATCH", 0..=1_000);
     let max_calls = from.number("GATEWAY_MAX_CALLS", 1..=1_000_000);
     let max_calls_by_scope = from.calls_by_scope("GATEWAY_MAX_CALLS_BY_SCOPE");
     let live = live::read(from);
@@ -255,12 +173,17 @@ fn read(from: &mut Reader) -> Option<Config> {
     if trusted_only == Some(true) && trusted_documents.is_none() && !from.has_problem("GATEWAY_TRUSTED_DOCUMENTS") {
         from.problem("GATEWAY_TRUSTED_ONLY", "true", "false, or a manifest in GATEWAY_TRUSTED_DOCUMENTS");
     }
+    let introspection = from.one_of("GATEWAY_INTROSPECTION", &[("true", true), ("false", false)]);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
         listen: listen?,
+        metrics_listen,
+        cors_origins,
         request_timeout: request_timeout?,
         body_limit: usize::try_from(body_limit?).ok()?,
+        head_limit: usize::try_from(head_limit?).ok()?,
+        max_connections: max_connections? as usize,
         max_in_progress: max_in_progress? as usize,
         upstream_url: upstream_url?,
         upstream_timeout: upstream_timeout?,
@@ -270,13 +193,25 @@ fn read(from: &mut Reader) -> Option<Config> {
         locations: locations?,
         auth: auth?,
         state_dir: state_dir?.into(),
+        webhooks,
+        automations,
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
+        max_tokens: max_tokens? as usize,
+        max_nesting: max_nesting? as usize,
         max_depth: max_depth? as usize,
         max_fields: max_fields?.into(),
+        max_aliases: max_aliases?.into(),
+        max_root_fields: max_root_fields?.into(),
+        max_directives: max_directives?.into(),
+        max_introspection_depth: max_introspection_depth? as usize,
+        max_list: max_list? as usize,
+        max_variables: usize::try_from(max_variables?).ok()?,
+        max_batch: max_batch? as usize,
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
+        introspection: introspection?,
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,
         ttl_notes: ttl_notes?,

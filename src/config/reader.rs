@@ -13,12 +13,12 @@ use serde::Deserialize;
 
 use super::SETTINGS;
 use super::keys::SCOPES;
-use super::live;
 
 const PREFIX: &str = "GATEWAY_";
 
 /// Whose values nobody is shown.
-const SECRETS: [&str; 3] = ["GATEWAY_API_KEY", "GATEWAY_OAUTH_CLIENT_SECRET", "GATEWAY_OAUTH_REFRESH_TOKEN"];
+const SECRETS: [&str; 4] =
+    ["GATEWAY_API_KEY", "GATEWAY_OAUTH_CLIENT_SECRET", "GATEWAY_OAUTH_REFRESH_TOKEN", "GATEWAY_AUTOMATIONS_SECRET"];
 
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,11 +224,6 @@ impl Reader {
     }
 
     /// A share of something, up to `most` times of it.
-    pub fn origins(&mut self, name: &'static str) -> Option<Vec<String>> {
-        let each = |text: &str| text.split(',').map(|one| live::origin(one.trim())).collect::<Option<Vec<_>>>();
-        self.read(name, "* or origins with commas between them, as https://crm.example,http://localhost:3000", each)
-    }
-
     pub fn share(&mut self, name: &'static str, most: f64) -> Option<f64> {
         let expected = format!("a number from 0 to {most}, as 0.3");
         self.read(name, &expected, |text| text.parse().ok().filter(|share| (0.0..=most).contains(share)))
@@ -241,6 +236,20 @@ impl Reader {
             (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
         };
         self.read(name, "an http or https URL without a user, a query or a fragment", url)
+    }
+
+    /// Origins of pages, spelled as browsers send them; `*` for all of them.
+    pub fn origins(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let one = |text: &str| match text {
+            "*" => Some(text.to_owned()),
+            _ => {
+                let url = reqwest::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+                let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user(&url);
+                plain.then(|| url.origin().ascii_serialization())
+            }
+        };
+        let each = |text: &str| text.split(',').map(|text| one(text.trim())).collect::<Option<Vec<_>>>();
+        self.read(name, "* or origins with commas between them, as https://crm.example,http://localhost:3000", each)
     }
 
     pub fn one_of<T: Copy>(&mut self, name: &'static str, values: &[(&str, T)]) -> Option<T> {

@@ -62,6 +62,9 @@ impl Event {
             "AppointmentCreate" => (Appointment, Created),
             "AppointmentUpdate" => (Appointment, Updated),
             "AppointmentDelete" => (Appointment, Deleted),
+            // The gateway's own: a date that somebody waited for has come, so what is held of it is looked at anew.
+            "TaskDue" => (Task, Updated),
+            "AppointmentDue" => (Appointment, Updated),
             _ => return None,
         })
     }

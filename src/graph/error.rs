@@ -121,8 +121,13 @@ impl Error {
 
     /// The operation is larger than the settings allow; `guard`: the word for what is bounded.
     pub fn over(guard: &'static str, message: String) -> Self {
-        let told = Told { guard: Some(guard), ..Told::default() };
-        Self { told: Some(Box::new(told)), ..Self::new(Code::OperationTooExpensive, message) }
+        Self::new(Code::OperationTooExpensive, message).by(guard)
+    }
+
+    /// This error, as that of a bound.
+    pub fn by(mut self, guard: &'static str) -> Self {
+        self.told.get_or_insert_default().guard = Some(guard);
+        self
     }
 
     /// The operation needs more upstream calls than its caller may spend on one.
@@ -168,6 +173,11 @@ impl Error {
         let message = "The gateway is busy with as many requests as it may be: send this one again later.";
         let told = Told { retry_after: Some(after), ..Told::default() };
         Self { told: Some(Box::new(told)), ..Self::new(Code::RateLimited, message) }
+    }
+
+    /// A mistake of the gateway, of which callers are told no more.
+    pub fn internal() -> Self {
+        Self::new(Code::Internal, "The gateway failed. The request id tells which log lines.")
     }
 
     /// The request's own time is over.

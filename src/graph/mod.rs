@@ -23,3 +23,5 @@ pub use request::{Here, Request};
 pub use scalars::{DateTime, Json};
 pub use scope::Scope;
 pub use trail::{Sources, Stale, Trail};
+
+pub use crate::upstream::Sent;

@@ -52,7 +52,7 @@ pub fn encode(list: &str, position: &Position) -> String {
 pub fn decode(list: &str, cursor: &str) -> Result<Position, Error> {
     read(list, cursor).ok_or_else(|| {
         Error::bad_input(
-            "`after` is not a cursor of this list. Use a cursor as it was answered, with the same location, search and business.",
+            "`after` is not a cursor of this list. Use a cursor as it was answered, at the same location and with the same arguments.",
         )
     })
 }

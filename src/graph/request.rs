@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{Context, QueryPathNode};
 use tokio::time::{Instant, timeout_at};
@@ -13,7 +14,9 @@ use super::scope::Scope;
 use super::trail::Trail;
 use crate::cache::Held;
 use crate::caller::Caller;
-use crate::upstream::{self, Account, Asked, Errand, Fault, Look, Payer, Pending, Question, Upstream, Write};
+use crate::upstream::{
+    self, Account, Asked, Errand, Fault, Lane, Look, Payer, Pending, Question, Sent, Upstream, Write,
+};
 
 /// One GraphQL request.
 #[derive(Clone)]
@@ -24,8 +27,8 @@ pub struct Request {
     pub trail: Arc<Trail>,
     /// Whether values of its fields may have to be merged. Then they have to be the library's, for it merges no other.
     pub merges: bool,
-    /// Whether its answer is to tell what it cost.
-    pub explains: bool,
+    /// The fields that it may have to ask upstream for, at any place; `None`: that is not known.
+    pub asks: Option<Arc<[&'static str]>>,
     /// What it has to do with changes.
     pub live: Live,
     loader: DataLoader,
@@ -52,21 +55,35 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self {
-            caller,
-            trail: Arc::default(),
-            merges: true,
-            explains: false,
-            live: Live::No,
-            loader,
-            upstream,
-            deadline,
-        }
+        Self { caller, trail: Arc::default(), merges: true, asks: None, live: Live::No, loader, upstream, deadline }
+    }
+
+    /// The same request, for which nobody waits: its changes go after everything that somebody waits for.
+    #[must_use]
+    pub fn in_background(mut self) -> Self {
+        self.upstream = self.upstream.on(self.upstream.errand().in_lane(Lane::Background));
+        self
     }
 
     /// The calls that were sent upstream for it so far, each try counted.
     pub fn calls(&self) -> u32 {
         self.upstream.errand().calls()
+    }
+
+    /// Lets its answer tell what it cost, call by call.
+    pub fn explain(&self) {
+        self.upstream.errand().keep_timeline();
+    }
+
+    /// Whether its answer is to tell what it cost.
+    pub fn explains(&self) -> bool {
+        self.upstream.errand().keeps_timeline()
+    }
+
+    /// The calls that were sent upstream for it so far, one by one, and how long it takes already, if its answer is to tell
+    /// what it cost.
+    pub fn timeline(&self) -> Option<(Vec<Sent>, Duration)> {
+        self.upstream.errand().timeline()
     }
 
     /// The request that a field is resolved for.
@@ -232,10 +249,18 @@ impl Here<'_> {
         key: &Q,
         pending: Pending,
     ) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
-        match self.wait(key, pending).await {
-            Err(missed) if missed.is_unsent() && self.has_time() => {}
-            landed => return Ok(landed),
+        let mut landed = self.wait(key, pending).await;
+        if landed.as_ref().is_err_and(|missed| missed.is_unsent() && self.has_time()) {
+            landed = self.wait_again(key).await?;
         }
+        // Theirs may have been content with less.
+        while landed.as_ref().is_ok_and(|held| !key.is_answered_by(held)) {
+            landed = self.wait_again(key).await?;
+        }
+        Ok(landed)
+    }
+
+    async fn wait_again<Q: Question>(&self, key: &Q) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
         match self.ask(key.clone()).await? {
             Asked::Known(held) => Ok(Ok(held)),
             Asked::Shared(pending) | Asked::Started(pending) => Ok(self.wait(key, pending).await),

@@ -34,6 +34,10 @@ const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'u
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self'; object-src 'none'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Neither a window that opened the page has it in its hands, nor a page elsewhere its files.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
 /// `/` and `/explorer/…`.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     if BUILT.is_empty() { serving(FALLBACK, "fallback.html", "") } else { serving(BUILT, "index.html", "explorer/") }
@@ -64,10 +68,12 @@ impl Asset {
         say(CACHE_CONTROL, if self.hashed { "public, max-age=31536000, immutable" } else { "no-cache" });
         say(VARY, "accept-encoding");
         say(X_CONTENT_TYPE_OPTIONS, "nosniff");
+        say(RESOURCE_POLICY, "same-origin");
         if self.kind.starts_with("text/html") {
             say(CONTENT_SECURITY_POLICY, POLICY);
             say(REFERRER_POLICY, "no-referrer");
             say(X_FRAME_OPTIONS, "DENY");
+            say(OPENER_POLICY, "same-origin");
         }
         if is_kept(asked, etag) {
             return (StatusCode::NOT_MODIFIED, head).into_response();

@@ -3,39 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apollo_compiler::response::JsonMap;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{self, RawQuery, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::future::join_all;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
 use super::freshness;
 use super::identify::identify;
 use super::live;
 use super::negotiate::Media;
+use super::read::{self, Unread};
 use super::track::RequestId;
-use crate::app::{App, LONGEST_WAIT};
+use crate::app::App;
 use crate::caller::{Caller, Payer};
-use crate::graph::error::brief;
-use crate::graph::{Code, Error, Request};
+use crate::graph::{Error, Request};
 use crate::metrics::Outcome;
-use crate::operation::{Answer, Asked, Incoming, Operations, Ready, Refusal, Way};
+use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
 
 /// Asks for what an answer cost, by `1`.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
 
 /// When a request that there is no room for may be sent again. Most of those in progress are answered by then.
 pub const RETRY: Duration = Duration::from_secs(1);
-
-/// Why a request is not run, with the HTTP status that fits.
-type Unread = (u16, Error);
 
 /// `POST /graphql`.
 pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Response {
@@ -115,6 +110,9 @@ impl<'a> Exchange<'a> {
     }
 
     fn refuse(&self, why: Unread) -> Response {
+        if let Some(guard) = why.1.guard() {
+            self.app.metrics().refused(guard);
+        }
         refuse(self.media, why, self.id)
     }
 
@@ -132,16 +130,16 @@ impl<'a> Exchange<'a> {
     }
 
     async fn post(self, body: Body) -> Response {
-        if !is_json(self.headers) {
+        if !read::is_json(self.headers) {
             let message = "The body has to be JSON: send content-type: application/json.";
             return self.refuse((415, Error::bad_input(message)));
         }
         let Some(room) = self.app.admission().body() else {
-            drain(body, self.app.body_limit()).await;
+            read::drain(body, self.app.body_limit()).await;
             self.note_crowd();
             return self.crowded();
         };
-        let read = read_body(body, self.app.body_limit(), self.deadline()).await;
+        let read = read::body(body, self.app.body_limit(), self.deadline()).await;
         drop(room);
         match read {
             Ok(bytes) => self.answer(Way::Post, bytes).await,
@@ -173,13 +171,14 @@ impl<'a> Exchange<'a> {
             return self.crowded();
         };
         let way = incoming.way;
+        if way == Way::Post && read::is_batch(&incoming.bytes) {
+            return self.batch(&incoming.bytes, explains).await;
+        }
         let asked = match self.asked(way, &incoming.bytes) {
             Ok(asked) => asked,
             Err(refused) => return *refused,
         };
-        let mut request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
-        request.explains = explains;
-        match execute(self.app, request, incoming, &asked, self.id.as_str(), self.began).await {
+        match self.run(incoming, &asked, explains).await {
             Answer::Ready(ready) => self.send(&ready, way),
             Answer::Executed(response) => {
                 let mut response = GraphQLResponse::from(response).into_response();
@@ -190,18 +189,20 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    async fn run(&self, incoming: Incoming, asked: &Asked, explains: bool) -> Answer {
+        let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
+        if explains {
+            request.explain();
+        }
+        execute(self.app, request, incoming, asked, self.id.as_str(), self.began).await
+    }
+
     fn asked(&self, way: Way, bytes: &[u8]) -> Result<Asked, Box<Response>> {
         let asked = match way {
-            Way::Post => from_body(bytes),
-            Way::Get => from_query(bytes),
-            Way::Named => from_name(self.app.operations(), bytes),
+            Way::Post => read::is_plain(self.headers).and_then(|()| read::from_body(bytes)),
+            Way::Get => read::from_query(bytes),
+            Way::Named => read::from_name(self.app.operations(), bytes),
         };
-        let asked = asked.and_then(|asked| match asked.has_document() {
-            true => Ok(asked),
-            false => {
-                Err((400, Error::bad_input("There is no `query` in it, and no `documentId` that stands for one.")))
-            }
-        });
         asked.map_err(|why| {
             self.count(Outcome::Refused);
             self.refuse(why).into()
@@ -221,6 +222,47 @@ impl<'a> Exchange<'a> {
         let (app, caller, id) = (self.app.clone(), self.caller.clone(), self.id.clone());
         let asking = Arc::new(live::Asking { app, caller, payer: self.payer, id });
         live::stream(asking, (asked, way, bytes), self.headers, room).await
+    }
+
+    /// Several requests at once, each with an answer of its own, in their order. Each is what it would be by itself, but for the
+    /// status: that is 200 for all of them.
+    async fn batch(&self, bytes: &Bytes, explains: bool) -> Response {
+        let plain = read::is_plain(self.headers);
+        let requests = match plain.and_then(|()| read::batch(bytes, self.app.max_batch())) {
+            Ok(requests) => requests,
+            Err(why) => {
+                self.count(Outcome::Refused);
+                return self.refuse(why);
+            }
+        };
+        let answers = join_all(requests.into_iter().map(|bytes| self.one_of_batch(bytes, explains))).await;
+        let mut body = vec![b'['];
+        for answer in answers {
+            body.extend_from_slice(&answer);
+            body.push(b',');
+        }
+        *body.last_mut().unwrap_or(&mut 0) = b']';
+        unshared(([(CONTENT_TYPE, self.media.content_type())], body).into_response())
+    }
+
+    async fn one_of_batch(&self, bytes: Bytes, explains: bool) -> Bytes {
+        let incoming = Incoming { eyes: self.caller.eyes(), way: Way::Post, bytes };
+        if let Some(ready) = self.app.operations().known(&incoming).filter(|_| !explains) {
+            self.count(Outcome::Kept);
+            return ready.body.clone();
+        }
+        let body = match read::from_body(&incoming.bytes) {
+            Ok(asked) => match self.run(incoming, &asked, explains).await {
+                Answer::Ready(ready) => return ready.body.clone(),
+                Answer::Executed(response) => serde_json::to_vec(&response),
+                Answer::Refused(refusal) => to_json(refusal.errors),
+            },
+            Err((status, error)) => {
+                self.count(Outcome::Refused);
+                to_json(Refusal::new(status, error, self.id.as_str()).errors)
+            }
+        };
+        body.unwrap_or_default().into()
     }
 
     fn count(&self, outcome: Outcome) {
@@ -284,21 +326,27 @@ pub async fn execute(
     answer
 }
 
+/// The answer to a request that is not run.
 pub fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
     refused(media, Refusal::new(status, error, id.as_str()), Told::Always)
 }
 
-fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
+/// An answer of errors alone.
+fn to_json(errors: Vec<ServerError>) -> serde_json::Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Errors {
         errors: Vec<ServerError>,
     }
+    serde_json::to_vec(&Errors { errors })
+}
+
+fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
     let quiet = told == Told::ByMedia && media == Media::Json && refusal.status == 400;
     let status = match quiet {
         true => StatusCode::OK,
         false => StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST),
     };
-    let body = serde_json::to_vec(&Errors { errors: refusal.errors }).unwrap_or_default();
+    let body = to_json(refusal.errors).unwrap_or_default();
     let mut response = (status, [(CONTENT_TYPE, media.content_type())], body).into_response();
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -307,85 +355,4 @@ fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     unshared(response)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut parts = sent.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|media| media.eq_ignore_ascii_case("application/json"));
-    let charset = parts.find_map(|part| part.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned));
-    json && charset.is_none_or(|charset| charset.trim_matches('"') == "utf-8")
-}
-
-async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Unread> {
-    match timeout_at(deadline, to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            let message = format!("The body is larger than {limit} bytes, or broke off.");
-            Err((413, Error::bad_input(message)))
-        }
-        Err(_) => Err((408, Error::bad_input("The body did not come in time."))),
-    }
-}
-
-/// Lets a body that nobody wants pass by, for a while: with some of it unread the connection would be reset, and the caller
-/// might never see the answer.
-async fn drain(body: Body, limit: usize) {
-    let mut frames = body.into_data_stream();
-    let pass = async {
-        let mut left = limit;
-        while let Some(Ok(frame)) = frames.next().await
-            && frame.len() <= left
-        {
-            left -= frame.len();
-        }
-    };
-    // Who is slower than this is cut off.
-    let _ = timeout(LONGEST_WAIT, pass).await;
-}
-
-fn from_body(bytes: &[u8]) -> Result<Asked, Unread> {
-    if bytes.trim_ascii_start().first() == Some(&b'[') {
-        return Err((400, Error::bad_input("The body is a list: batches are off.")));
-    }
-    from_json(bytes, "The body")
-}
-
-fn from_json<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, Unread> {
-    serde_json::from_slice(json).map_err(|why| {
-        let message = format!("{what} is not a GraphQL request in JSON: {}.", brief(&why.to_string()));
-        (400, Error::bad_input(message))
-    })
-}
-
-fn from_query(query: &[u8]) -> Result<Asked, Unread> {
-    let mut asked = Asked::default();
-    let object = |name: &str, text: &str| -> Result<Option<JsonMap>, Unread> {
-        from_json(text.as_bytes(), &format!("`{name}`"))
-    };
-    for (name, value) in form_urlencoded::parse(query) {
-        match &*name {
-            "query" if !value.is_empty() => asked.query = Some(value.into_owned()),
-            "documentId" => asked.document_id = Some(value.into_owned()),
-            "doc_id" => asked.doc_id = Some(value.into_owned()),
-            "operationName" if !value.is_empty() => asked.operation_name = Some(value.into_owned()),
-            "variables" if !value.is_empty() => asked.variables = object("variables", &value)?,
-            "extensions" if !value.is_empty() => asked.extensions = object("extensions", &value)?,
-            _ => {}
-        }
-    }
-    Ok(asked)
-}
-
-/// A trusted operation by its name, then `?`, then a query that may have `variables`.
-fn from_name(operations: &Operations, bytes: &[u8]) -> Result<Asked, Unread> {
-    let text = String::from_utf8_lossy(bytes);
-    let (name, query) = text.split_once('?').unwrap_or((&text, ""));
-    let Some(document) = operations.text_with(name) else {
-        let message = format!("There is no trusted document with one operation `{}`.", brief(name));
-        return Err((404, Error::new(Code::NotFound, message)));
-    };
-    let Asked { variables, .. } = from_query(query.as_bytes())?;
-    let query = Some(document.to_string());
-    Ok(Asked { query, operation_name: Some(name.to_owned()), variables, ..Asked::default() })
 }

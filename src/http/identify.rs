@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
+use super::pages::refuse_strangers;
 use crate::app::App;
 use crate::auth::{Admitted, Refusal};
 use crate::graph::error::brief;
@@ -13,6 +14,9 @@ pub const LOCATION: &str = "x-location-id";
 
 /// The caller of a request, or why there is none, with the HTTP status that fits.
 pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Admitted, (u16, Error)> {
+    if app.is_open() {
+        refuse_strangers(app, headers)?;
+    }
     let mut named = headers.get_all(LOCATION).iter();
     let location = named.next().map(|value| value.as_bytes());
     if named.next().is_some() {

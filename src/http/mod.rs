@@ -7,22 +7,26 @@ mod identify;
 mod live;
 mod negotiate;
 mod oauth;
+mod pages;
+mod read;
+mod server;
 mod status;
 mod track;
+mod webhooks;
 
-use std::future::{Future, IntoFuture, pending};
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
-use axum::serve::ListenerExt;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::make::Shared;
 
 use crate::app::App;
+use server::Limits;
 pub use track::Tracked;
 
 /// When the gateway ends, sockets have so long to tell their clients.
@@ -34,18 +38,38 @@ pub fn service(app: Arc<App>) -> Tracked {
 }
 
 fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let mut for_pages = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/operations/{name}", get(graphql::named))
-        .route("/schema.graphql", get(status::sdl))
-        .route("/metrics", get(status::metrics))
+        .route("/schema.graphql", get(status::sdl));
+    if let Some(cors) = pages::cors(app.cors_origins()) {
+        for_pages = for_pages.layer(cors);
+    }
+    let metrics = match app.has_metrics_apart() {
+        true => Router::new(),
+        false => Router::new().route("/metrics", get(status::metrics)),
+    };
+    for_pages
+        .merge(metrics)
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
+        .route("/webhooks/contacts", post(webhooks::contacts))
         .route("/oauth/install", get(oauth::install))
         .route("/oauth/callback", get(oauth::callback))
         .merge(explorer::routes())
         .fallback(status::not_found)
         .with_state(app)
+}
+
+/// Serves `/metrics` alone, for as long as it is waited for.
+pub async fn serve_metrics(app: Arc<App>, listener: TcpListener) {
+    let limits = limits(&app);
+    let routes = Router::new().route("/metrics", get(status::metrics)).fallback(status::not_found).with_state(app);
+    server::run(listener, Tracked(routes), limits, pending()).await;
+}
+
+fn limits(app: &App) -> Limits {
+    Limits { connections: app.max_connections(), head: app.head_limit(), quiet: app.request_timeout() }
 }
 
 /// Serves until `stop`, then answers what is in progress and ends, at the latest when a request's time is over: a
@@ -56,6 +80,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let most = app.request_timeout();
+    let limits = limits(&app);
     let (drain, draining) = oneshot::channel();
     let stopping = app.clone();
     let stop = async move {
@@ -64,12 +89,16 @@ pub async fn serve(
         // Nobody waits for it when the server has ended by itself.
         let _ = drain.send(());
     };
-    // Answers are small: waiting to fill a packet would only make them late.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
+    // Beside the requests, and not after this has ended, however it ends.
+    let (end, ended) = oneshot::channel::<()>();
+    let (working, mut work) = (app.clone(), JoinSet::new());
+    work.spawn(async move {
+        let stop = async {
+            let _ = ended.await;
+        };
+        working.work(stop).await;
     });
     let (sockets, polling) = (app.clone(), app.poll().run());
-    let server = axum::serve(listener, Shared::new(service(app))).with_graceful_shutdown(stop).into_future();
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;
@@ -81,15 +110,17 @@ pub async fn serve(
         pending::<()>().await;
     };
     tokio::select! {
-        () = polled => Ok(()),
-        ended = server => {
+        () = polled => {}
+        () = server::run(listener, service(app), limits, stop) => {
             // A server knows nothing of what became a socket.
             let _ = timeout(FAREWELL, sockets.live().ended()).await;
-            ended
         }
         () = out_of_time => {
             tracing::warn!("some connections were cut: their requests were not complete in time");
-            Ok(())
         }
     }
+    drop(end);
+    // What went wrong with it was told by it.
+    while work.join_next().await.is_some() {}
+    Ok(())
 }

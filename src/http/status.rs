@@ -38,13 +38,16 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 /// `GET /schema.graphql`.
-pub async fn sdl() -> Response {
+pub async fn sdl(State(app): State<Arc<App>>) -> Response {
+    if !app.tells_schema() {
+        return (StatusCode::NOT_FOUND, "The schema is not told here: introspection is off.\n").into_response();
+    }
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], crate::schema::sdl()).into_response()
 }
 
 /// Every other path.
 pub async fn not_found() -> Response {
-    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics"];
+    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics", "/webhooks/contacts"];
     (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
 }
 

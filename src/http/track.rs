@@ -1,13 +1,15 @@
-//! Around everything that is served: gives every request an id, and writes a line when it is answered.
+//! Around everything that is served: gives every request an id, answers it should the code that does so panic, and
+//! writes a line when it is answered.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
@@ -15,7 +17,14 @@ use pin_project_lite::pin_project;
 use tower::Service;
 use tracing::Level;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use super::graphql::refuse;
+use super::negotiate::Media;
+use crate::graph::Error;
+
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is answered is what it is said to be, whatever it may look like.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// Longest id of a caller that is taken over.
 const LONGEST: usize = 64;
@@ -132,10 +141,48 @@ impl Future for Answering {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        let new = || this.line.given.take().unwrap_or_else(RequestId::new).0;
-        response.headers_mut().entry(X_REQUEST_ID).or_insert_with(new);
+        let mut new = || this.line.given.take().unwrap_or_else(RequestId::new);
+        // Unwinding further would take the other requests of the connection along.
+        let mut response = match catch_unwind(AssertUnwindSafe(|| this.inner.poll(cx))) {
+            Ok(answered) => ready!(answered)?,
+            Err(_) => {
+                let id = new();
+                id.clone().put(refuse(Media::Json, (500, Error::internal()), &id))
+            }
+        };
+        let headers = response.headers_mut();
+        headers.entry(X_REQUEST_ID).or_insert_with(|| new().0);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         this.line.write(&response);
         Poll::Ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_the_answer_to_its_request_and_to_no_other() {
+        let fails = get(|| async {
+            tokio::task::yield_now().await;
+            if true {
+                panic!("a secret of the code");
+            }
+        });
+        let gateway = Tracked(Router::new().route("/fails", fails).route("/holds", get(|| async { "held" })));
+        let ask = |path: &str| gateway.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+        let (failed, held) = tokio::join!(ask("/fails"), ask("/holds"));
+        let (failed, Ok(held)) = (failed.unwrap(), held);
+        assert_eq!((failed.status(), held.status()), (StatusCode::INTERNAL_SERVER_ERROR, StatusCode::OK));
+        let id = failed.headers()[X_REQUEST_ID].to_str().unwrap().to_owned();
+        let body = String::from_utf8(to_bytes(failed.into_body(), 1024).await.unwrap().into()).unwrap();
+        assert!(body.contains("\"INTERNAL\"") && body.contains(&id) && !body.contains("secret"), "{body}");
+        assert_eq!(held.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
     }
 }

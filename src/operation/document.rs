@@ -20,14 +20,11 @@ use sha2::{Digest, Sha256};
 use super::facts::Facts;
 use super::guard::{self, Bounds};
 use super::plan::{Steps, Table};
+use super::scan;
 use crate::cache::ENTRY_OVERHEAD;
 use crate::graph::{Code, Error};
 use crate::schema;
 
-/// Most tokens of a document: 15,000, and as many again since the parser counts blanks too.
-const MAX_TOKENS: usize = 30_000;
-/// Deepest nesting of selections, lists and objects.
-pub const MAX_NESTING: usize = 128;
 /// Most problems of a document that are told at once.
 const MAX_PROBLEMS: usize = 20;
 /// A word of a document's text becomes about so many bytes when the document is kept: a selected field is the largest that one
@@ -151,15 +148,14 @@ impl Documents {
     }
 
     fn compile(&self, text: &str, digest: [u8; 32]) -> Result<Document, Vec<Problem>> {
+        scan::check(text, &self.bounds).map_err(|error| vec![error.into()])?;
+        // Should the two ever read a text differently, the parser's own bound on nesting keeps it from the stack's end.
         let parsed = Parser::new()
-            .token_limit(MAX_TOKENS)
-            .recursion_limit(MAX_NESTING)
+            .recursion_limit(self.bounds.nesting)
             .parse_ast(text, "document.graphql")
             .map_err(|broken| problems(Code::ParseFailed, &broken.errors))?;
-        guard::check(&parsed, self.bounds).map_err(|error| vec![error.into()])?;
-        let valid = parsed
-            .to_executable_validate(&self.schema)
-            .map_err(|broken| problems(Code::ValidationFailed, &broken.errors))?;
+        guard::check(&parsed, &self.bounds).map_err(|error| vec![error.into()])?;
+        let valid = parsed.to_executable_validate(&self.schema).map_err(|broken| self.unfit(&broken.errors))?;
         // The executing library reads a little less than the specification has; that is no reason to crash.
         let executable = async_graphql::parser::parse_query(text)
             .map_err(|error| vec![Error::new(Code::ParseFailed, error.to_string()).into()])?;
@@ -202,8 +198,26 @@ impl Documents {
 
     /// The variables as their types have them, with their defaults.
     pub fn variables(&self, operation: &Operation, given: &JsonMap) -> Result<Valid<JsonMap>, Problem> {
-        coerce_variable_values(&self.schema, &operation.declared, given)
-            .map_err(|problem| Error::bad_input(problem.message().to_string()).into())
+        guard::check_variables(given, &self.bounds)?;
+        coerce_variable_values(&self.schema, &operation.declared, given).map_err(|problem| {
+            let message = match self.bounds.tells_schema {
+                true => problem.message().to_string(),
+                false => "The variables do not fit what the operation declares.".to_owned(),
+            };
+            Error::bad_input(message).into()
+        })
+    }
+
+    /// What is wrong with a document that does not fit the schema. Who is not told the schema is told the first place alone: a
+    /// validator's words name types and fields that nobody had named, and many places at once answer many guesses.
+    fn unfit(&self, list: &DiagnosticList) -> Vec<Problem> {
+        let all = problems(Code::ValidationFailed, list);
+        if self.bounds.tells_schema {
+            return all;
+        }
+        let message = "The document does not fit the schema at this place, or in the part that begins here.";
+        let error = Error::new(Code::ValidationFailed, message);
+        vec![Problem { error, at: all.iter().filter_map(|problem| problem.at).min() }]
     }
 }
 

@@ -15,10 +15,10 @@ use super::answers::{Key, Outcome};
 use super::document::{Document, Operation};
 use super::facts::Kind;
 use super::outcome::publish;
-use super::{Answer, Asked, FAILED, GRACE, Operations, Refusal, execute, failed};
+use super::{Answer, Asked, GRACE, Operations, Refusal, execute, failed};
 use crate::cache::{Epoch, Flights, Joined};
 use crate::changes::{ChangedResource, Notice, Resources};
-use crate::graph::{Code, Error, Live, Request, Wanted};
+use crate::graph::{Error, Live, Request, Wanted};
 
 /// Those who watch the same are told a change within this time, as a rule.
 const KEPT: Duration = Duration::from_secs(5);
@@ -175,7 +175,7 @@ impl Operations {
                 Joined::Known(outcome) => outcome,
                 Joined::Shared(share) | Joined::Started(share) => match timeout_at(deadline, share.landed()).await {
                     Ok(Some(outcome)) => outcome,
-                    Ok(None) => failed(Error::new(Code::Internal, FAILED)),
+                    Ok(None) => failed(Error::internal()),
                     Err(_) => failed(Error::out_of_time()),
                 },
             },

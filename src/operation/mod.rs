@@ -1,14 +1,17 @@
 //! A GraphQL request from its parts to its answer: document, variables, kept answers, execution, errors made public.
 
 mod answers;
+mod asked;
 mod document;
 mod execution;
 mod explain;
 mod facts;
 mod guard;
+mod inside;
 mod live;
 mod outcome;
 mod plan;
+mod scan;
 mod trusted;
 
 use std::sync::Arc;
@@ -18,8 +21,7 @@ use std::time::Duration;
 use apollo_compiler::response::JsonMap;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
-use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
@@ -28,6 +30,7 @@ use crate::graph::{Code, Error, Request, json};
 use crate::schema::{self, Schema};
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
+pub use asked::Asked;
 pub use document::Problem;
 use document::{Document, Documents, Operation};
 use execution::execute;
@@ -45,38 +48,6 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What a longer body was made of is taken apart when it is on its way: for a list that takes a good part of a millisecond.
 const LARGE: usize = 32 << 10;
-
-/// A request as it comes over HTTP.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Asked {
-    /// The document.
-    #[serde(default)]
-    pub query: Option<String>,
-    /// What stands for it, as the specification has it.
-    #[serde(default)]
-    pub document_id: Option<String>,
-    /// The same, as Relay sends it.
-    #[serde(default, rename = "doc_id")]
-    pub doc_id: Option<String>,
-    /// Which of its operations.
-    #[serde(default)]
-    pub operation_name: Option<String>,
-    /// The values of its variables.
-    #[serde(default)]
-    pub variables: Option<JsonMap>,
-    /// A `persistedQuery` is read from them.
-    #[serde(default)]
-    pub extensions: Option<JsonMap>,
-}
-
-impl Asked {
-    /// Whether it sends a document, or something that stands for one.
-    pub fn has_document(&self) -> bool {
-        let persisted = || self.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        self.query.is_some() || self.document_id.is_some() || self.doc_id.is_some() || persisted()
-    }
-}
 
 /// What a request is answered with.
 pub enum Answer {
@@ -216,7 +187,8 @@ impl Operations {
             Err((status, problem)) => return refuse(status, vec![problem]),
         };
         request.merges = prepared.operation.facts.merges;
-        if request.explains || !prepared.operation.facts.may_be_kept() {
+        request.asks = Some(prepared.operation.steps.fields.clone());
+        if request.explains() || !prepared.operation.facts.may_be_kept() {
             return match self.alone(request, &prepared, request_id).await {
                 Ok(response) => Answer::Executed(response),
                 Err(refused) => refuse(400, vec![refused.into()]),
@@ -234,13 +206,12 @@ impl Operations {
 
     /// Executes an operation for this request and nobody else.
     async fn alone(&self, request: Request, prepared: &Prepared<'_>, request_id: &str) -> Result<Response, Error> {
-        let began = Instant::now();
         self.admit(&request, prepared)?;
-        let planned = request.explains.then(|| prepared.plan(&request).count());
+        let planned = request.explains().then(|| prepared.plan(&request).count());
         let mut response = execute(self.schema.clone(), request.clone(), prepared.executable()).await;
         tell_stale(&mut response, &request.trail.take_sources().stale);
         if let Some(planned) = planned {
-            tell_cost(&mut response, &request, planned, began.elapsed());
+            tell_cost(&mut response, &request, planned);
         }
         json::expand(&mut response.data);
         publish(&mut response.errors, request_id);
@@ -313,7 +284,7 @@ impl Operations {
                 // It began with somebody's time, and this request has more.
                 Ok(Some(Outcome::Failed(failed))) if !own && failed.out_of_time && request.has_time() => {}
                 Ok(Some(outcome)) => return Ok(outcome),
-                Ok(None) => return Ok(failed(Error::new(Code::Internal, FAILED))),
+                Ok(None) => return Ok(failed(Error::internal())),
                 Err(_) => return Ok(failed(Error::out_of_time())),
             }
         }
@@ -379,8 +350,6 @@ enum Begun {
 
 const STREAMED: &str = "A subscription is a stream of answers: ask for it with `accept: text/event-stream`, or over a \
     WebSocket with the subprotocol graphql-transport-ws.";
-
-const FAILED: &str = "The gateway failed. The request id tells which log lines.";
 
 fn failed(error: Error) -> Outcome {
     let response = Response::from_errors(vec![server_error(error.into(), "")]);

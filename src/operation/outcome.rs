@@ -8,7 +8,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{PathSegment, Response, ServerError, Value};
 
 use super::document::Problem;
-use crate::graph::{Code, Request, Stale, json};
+use crate::graph::{Code, Request, Sent, Stale, json};
 
 /// Most characters of a message: what callers send comes back in some.
 const LONGEST_MESSAGE: usize = 300;
@@ -59,17 +59,32 @@ pub fn tell_stale(response: &mut Response, stale: &[Stale]) {
 }
 
 /// What an answer tells of what it cost.
-pub fn tell_cost(response: &mut Response, request: &Request, planned: u64, took: Duration) {
+pub fn tell_cost(response: &mut Response, request: &Request, planned: u64) {
     let (held, shared, _) = request.trail.counts();
+    let (calls, took) = request.timeline().unwrap_or_default();
     let cost = Value::Object(IndexMap::from_iter([
         (Name::new("planned"), planned.into()),
         (Name::new("calls"), request.calls().into()),
         (Name::new("cacheHits"), held.into()),
         (Name::new("coalesced"), shared.into()),
         (Name::new("quotaRemaining"), request.account().quota_left().map_or(Value::Null, Value::from)),
-        (Name::new("durationMs"), (took.as_micros() as f64 / 1e3).into()),
+        (Name::new("durationMs"), millis(took)),
+        (Name::new("timeline"), Value::List(calls.iter().map(sent).collect())),
     ]));
     response.extensions.insert("upstream".to_owned(), cost);
+}
+
+fn sent(call: &Sent) -> Value {
+    Value::Object(IndexMap::from_iter([
+        (Name::new("route"), call.route.into()),
+        (Name::new("startMs"), millis(call.start)),
+        (Name::new("durationMs"), millis(call.took)),
+        (Name::new("outcome"), call.outcome.unwrap_or("unfinished").into()),
+    ]))
+}
+
+fn millis(time: Duration) -> Value {
+    (time.as_micros() as f64 / 1e3).into()
 }
 
 /// A problem as an error of an answer.

@@ -21,10 +21,16 @@ pub enum Changed<'a> {
     Task(&'a str, &'a str),
     /// A task of a contact came, or may have.
     TaskCame(&'a str),
+    /// It is not known which task of a contact.
+    AnyTask(&'a str),
     /// One note of a contact, and so the list of them.
     Note(&'a str, &'a str),
     /// A note of a contact came, or may have.
     NoteCame(&'a str),
+    /// It is not known which note of a contact.
+    AnyNote(&'a str),
+    /// Some appointment of a contact.
+    Appointments(&'a str),
 }
 
 impl Changed<'_> {
@@ -46,11 +52,10 @@ impl Changed<'_> {
                 lists(tell, &all);
             }
             Self::ContactGone(id) => {
-                for kind in [Kind::Contact, Kind::Tasks, Kind::Notes, Kind::Appointments] {
-                    tell(view.tag(kind, id));
+                tell(view.tag(Kind::Contact, id));
+                for belonging in [Self::AnyTask(id), Self::AnyNote(id), Self::Appointments(id)] {
+                    belonging.tell(view, tell);
                 }
-                tell(view.tag(Kind::Task, &each_of(id)));
-                tell(view.tag(Kind::Note, &each_of(id)));
                 lists(tell, &all);
             }
             Self::SomeContactCame => lists(tell, &all),
@@ -60,11 +65,20 @@ impl Changed<'_> {
                 tell(view.tag(Kind::Task, &one_of(contact, id)));
             }
             Self::TaskCame(contact) => tell(view.tag(Kind::Tasks, contact)),
+            Self::AnyTask(contact) => {
+                tell(view.tag(Kind::Tasks, contact));
+                tell(view.tag(Kind::Task, &each_of(contact)));
+            }
             Self::Note(contact, id) => {
                 tell(view.tag(Kind::Notes, contact));
                 tell(view.tag(Kind::Note, &one_of(contact, id)));
             }
             Self::NoteCame(contact) => tell(view.tag(Kind::Notes, contact)),
+            Self::AnyNote(contact) => {
+                tell(view.tag(Kind::Notes, contact));
+                tell(view.tag(Kind::Note, &each_of(contact)));
+            }
+            Self::Appointments(contact) => tell(view.tag(Kind::Appointments, contact)),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! it and how their answers are read, and `cost` what its fields cost.
 
 pub mod appointment;
-mod changed;
+pub mod changed;
 pub mod contact;
 pub mod note;
 pub mod probe;
@@ -73,9 +73,9 @@ struct Started {
 impl Started {
     /// Begins to load a contact and those of its nested lists that `look` selects, all at one moment: they need
     /// nothing but its id.
-    async fn contact(request: &Request, look: &Lookahead<'_>, id: &Id) -> Self {
+    async fn contact(request: &Request, look: &Lookahead<'_>, question: ContactById) -> Self {
         let account = || request.account().clone();
-        let question = ContactById::new(account(), id.clone());
+        let id = question.id.clone();
         if let Some(None) = request.held(&question) {
             return Self::default();
         }
@@ -83,7 +83,7 @@ impl Started {
             request.start(question),
             start(request, look, "tasks", task::TasksOf::new(account(), id.clone())),
             start(request, look, "notes", note::NotesOf::new(account(), id.clone())),
-            start(request, look, "appointments", appointment::AppointmentsOf::new(account(), id.clone())),
+            start(request, look, "appointments", appointment::AppointmentsOf::new(account(), id)),
         );
         Self { contact, tasks, notes, appointments }
     }
@@ -93,7 +93,7 @@ impl Started {
     async fn contact_of_record(request: &Request, look: &Lookahead<'_>, id: &Id) -> Self {
         let look = look.field("contact");
         match look.exists() {
-            true => Self::contact(request, &look, id).await,
+            true => Self::contact(request, &look, ContactById::new(request.account().clone(), id.clone())).await,
             false => Self::default(),
         }
     }

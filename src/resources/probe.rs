@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::contact::{ContactById, first_of_location};
-use crate::upstream::{Account, Asked, Error, Id, NoId, Question, Upstream};
+use crate::upstream::{Account, Error, Id, NoId, Upstream};
 
 /// What a look for a contact found.
 pub enum Seen {
@@ -17,7 +17,7 @@ pub enum Seen {
 
 /// The id of the location's first contact, if it has any.
 pub async fn list(upstream: &Upstream, account: &Arc<Account>) -> Result<Option<String>, Error> {
-    let page = read(upstream, &first_of_location(account.clone())).await?;
+    let page = upstream.read_now(&first_of_location(account.clone())).await?;
     Ok(page.and_then(|page| page.rows.first().map(|row| row.contact.id().to_string())))
 }
 
@@ -27,15 +27,8 @@ pub async fn contact(upstream: &Upstream, account: &Arc<Account>, id: &str) -> R
         Ok(id) => ContactById::whole(account.clone(), id),
         Err(why) => return Ok(Seen::NotAnId(why)),
     };
-    Ok(match read(upstream, &question).await? {
+    Ok(match upstream.read_now(&question).await? {
         Some(contact) => Seen::Contact(contact.name().unwrap_or(id).to_owned()),
         None => Seen::None,
     })
-}
-
-async fn read<Q: Question>(upstream: &Upstream, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
-    match upstream.ask(question) {
-        Asked::Known(held) => Ok(held.value),
-        Asked::Shared(pending) | Asked::Started(pending) => Ok(pending.landed().await?.value),
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     answer::{Answer, Refusal},
+    quirks::Quirks,
     server::Ask,
     store::Record,
 };
@@ -55,7 +56,7 @@ pub(super) fn contacts(ask: &Ask) -> Answered {
     let filters = json!({ "group": "AND", "filters": body.get("filters").unwrap_or(&json!([])) });
     let fits = |id: &str, record: &Record| {
         let said = text.is_empty() || ask.location.mentions(id, &text);
-        Ok::<_, Refusal>(said && passes(&filters, &record.contact)?)
+        Ok::<_, Refusal>(said && passes(&filters, &record.contact, ask.quirks)?)
     };
     let mut total = 0;
     for ((_, id), record) in ask.location.after(None) {
@@ -67,12 +68,16 @@ pub(super) fn contacts(ask: &Ask) -> Answered {
             rows.push((added, id, record));
         }
     }
-    let rows = rows.into_iter().skip(skip).take(limit).map(|(added, id, record)| row(&record.contact, added, id));
+    let rows = rows
+        .into_iter()
+        .skip(skip)
+        .take(limit)
+        .map(|(added, id, record)| row(&record.contact, added, id, ask.quirks.lower_search_names));
     let rows: Vec<Value> = rows.collect();
     Ok(Answer::ok(&json!({ "contacts": rows, "total": total, "traceId": ask.trace })))
 }
 
-fn row(contact: &Value, added: i64, id: &str) -> Value {
+fn row(contact: &Value, added: i64, id: &str, lower: bool) -> Value {
     let mut row = contact.clone();
     for (lower, name) in [("firstNameLowerCase", "firstName"), ("lastNameLowerCase", "lastName")] {
         row[lower] = json!(contact[name].as_str().map(str::to_lowercase));
@@ -80,14 +85,19 @@ fn row(contact: &Value, added: i64, id: &str) -> Value {
     row["searchAfter"] = json!([added, id]);
     if let Some(row) = row.as_object_mut() {
         row.remove("timezone");
+        if lower {
+            for name in ["name", "firstName", "lastName"] {
+                row.remove(name);
+            }
+        }
     }
     row
 }
 
 /// Whether a contact passes a filter, or a group of them.
-fn passes(filter: &Value, contact: &Value) -> Result<bool, Refusal> {
+fn passes(filter: &Value, contact: &Value, quirks: &Quirks) -> Result<bool, Refusal> {
     if let Some(filters) = filter["filters"].as_array() {
-        let passed = filters.iter().map(|filter| passes(filter, contact)).collect::<Result<Vec<_>, _>>()?;
+        let passed = filters.iter().map(|filter| passes(filter, contact, quirks)).collect::<Result<Vec<_>, _>>()?;
         return Ok(match filter["group"].as_str() {
             Some("OR") => passed.contains(&true),
             _ => !passed.contains(&false),
@@ -96,6 +106,7 @@ fn passes(filter: &Value, contact: &Value) -> Result<bool, Refusal> {
     let (field, wanted) = (filter["field"].as_str().unwrap_or_default(), &filter["value"]);
     let lower = |text: &str| json!(text.to_lowercase());
     let held = match field {
+        "id" if quirks.no_id_filter => return Err(invalid("Invalid field id")),
         "id" | "email" | "phone" | "dnd" | "tags" | "source" | "assignedTo" | "businessId" | "dateAdded"
         | "dateUpdated" => contact[field].clone(),
         "firstNameLowerCase" => contact["firstName"].as_str().map_or(Value::Null, lower),

@@ -5,6 +5,7 @@ use super::{
     fault::Fault,
     grant::OAuthInfo,
     traffic::Counts,
+    webhooks::Posted,
     world::World,
 };
 use axum::{
@@ -13,7 +14,7 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -34,8 +35,8 @@ pub struct Info {
     /// For an app, where there can be one.
     #[serde(rename = "oauth")]
     pub oauth: Option<OAuthInfo>,
-    /// What signed events are verified with; none are sent yet.
-    pub webhook_public_key: Option<String>,
+    /// What signed events are verified with, as PEM.
+    pub webhook_public_key: String,
 }
 
 /// A location and the token that opens it.
@@ -49,7 +50,7 @@ pub struct LocationInfo {
 }
 
 impl Info {
-    pub(super) fn new(places: Vec<Place>, oauth: Option<OAuthInfo>) -> Self {
+    pub(super) fn new(places: Vec<Place>, oauth: Option<OAuthInfo>, webhook_public_key: String) -> Self {
         let locations: Vec<_> = places
             .into_iter()
             .map(|place| LocationInfo { location_id: place.location_id, token: place.token })
@@ -61,7 +62,7 @@ impl Info {
             contact_id: DEMO_CONTACT.into(),
             locations,
             oauth,
-            webhook_public_key: None,
+            webhook_public_key,
         }
     }
 }
@@ -74,18 +75,60 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/faults", post(faults))
         .route("/expire", post(expire))
         .route("/advance", post(advance))
+        .route("/webhooks", post(webhooks))
 }
 
 async fn info(State(world): State<Arc<World>>) -> Json<Info> {
     Json(world.info.clone())
 }
 
-async fn calls(State(world): State<Arc<World>>) -> Json<Counts> {
-    Json(world.traffic.counts())
+/// What `/calls` answers.
+#[derive(Serialize)]
+struct Calls {
+    #[serde(flatten)]
+    counts: Counts,
+    /// Where events are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhooks: Option<Posted>,
+}
+
+async fn calls(State(world): State<Arc<World>>) -> Json<Calls> {
+    let webhooks = world.webhooks.are_sent().then(|| *world.webhooks.posted().borrow());
+    Json(Calls { counts: world.traffic.counts(), webhooks })
+}
+
+/// What is to be done with events.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    /// They wait.
+    Hold,
+    /// Those that wait go, and later ones do not wait.
+    Release,
+    /// Those that wait are lost, and later ones do not wait.
+    Lose,
+    /// Of those that wait these go, in this order.
+    Send(Vec<usize>),
+}
+
+/// The body is `"hold"`, `"release"`, `"lose"` or `{"send": [1, 0, 0]}`; the answer has the events that wait.
+async fn webhooks(State(world): State<Arc<World>>, body: String) -> (StatusCode, Json<Value>) {
+    match serde_json::from_str(&body) {
+        Ok(Order::Hold) => world.webhooks.hold(),
+        Ok(Order::Release) => world.webhooks.release(true),
+        Ok(Order::Lose) => world.webhooks.release(false),
+        Ok(Order::Send(order)) => world.webhooks.send_held(&order),
+        Err(error) => {
+            let message = format!("not \"hold\", \"release\", \"lose\" or {{\"send\": [...]}}: {error}");
+            return (StatusCode::BAD_REQUEST, Json(json!({"message": message})));
+        }
+    }
+    (StatusCode::OK, Json(json!({"held": world.webhooks.held()})))
 }
 
 async fn reset(State(world): State<Arc<World>>) -> Json<Value> {
     world.traffic.reset();
+    world.webhooks.reset();
     Json(json!({}))
 }
 

@@ -10,6 +10,11 @@ pub(super) const LIFE: Duration = Duration::from_secs(86_399);
 const APP: &str = "app-5f2b7c90";
 const SECRET: &str = "sandbox-client-secret";
 
+/// How events name the app: by the first part of its id.
+pub(super) fn app_id() -> &'static str {
+    APP.split('-').next().unwrap_or(APP)
+}
+
 /// What an OAuth client needs to connect. The token and the code can be used once each.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,6 +11,7 @@ use super::{
     server::run,
     store::{Location, Record},
     traffic::Call,
+    webhooks::Posted,
     world::{World, nanos},
 };
 use serde_json::Value;
@@ -202,9 +203,64 @@ impl Sandbox {
         self.world.grants.uninstall(&self.world, location);
     }
 
+    /// From now on events about changes are sent there.
+    ///
+    /// # Panics
+    /// When it is no URL.
+    pub fn send_events_to(&self, url: &str) {
+        self.world.webhooks.send_to(Some(url.parse().expect("a URL")));
+    }
+
+    /// What became of events, when it is as wanted.
+    pub async fn posted(&self, wanted: impl FnMut(&Posted) -> bool) -> Posted {
+        let mut posted = self.world.webhooks.posted();
+        // It can only fail when the sender is gone, and this has it.
+        posted.wait_for(wanted).await.map(|posted| *posted).unwrap_or_default()
+    }
+
+    /// Holds events from now on, so that it can be said which go when.
+    pub fn hold_events(&self) -> HeldEvents {
+        self.world.webhooks.hold();
+        HeldEvents { world: self.world.clone() }
+    }
+
     /// From now on the location is suspended, or is not any more.
     pub fn suspend(&self, location: &str, suspended: bool) {
         self.world.grants.suspend(location, suspended);
+    }
+}
+
+/// While this lives, events wait. Dropping it lets them go on, in their order.
+#[must_use = "events are held only while this lives"]
+pub struct HeldEvents {
+    world: Arc<World>,
+}
+
+impl HeldEvents {
+    /// Waits until there are so many, and returns them.
+    pub async fn arrived(&self, events: usize) -> Vec<Value> {
+        // As above.
+        let _ = self.world.webhooks.posted().wait_for(|posted| posted.held >= events).await;
+        self.world.webhooks.held()
+    }
+
+    /// Sends those at these places, in this order and as often as they are named. The others move up and wait on.
+    pub fn send(&self, order: &[usize]) {
+        self.world.webhooks.send_held(order);
+    }
+
+    /// Sends all, in their order.
+    pub fn release(self) {}
+
+    /// Sends none of them.
+    pub fn lose(self) {
+        self.world.webhooks.release(false);
+    }
+}
+
+impl Drop for HeldEvents {
+    fn drop(&mut self) {
+        self.world.webhooks.release(true);
     }
 }
 

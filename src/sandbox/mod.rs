@@ -5,7 +5,7 @@
 //! is the table of what can be called, `door` refuses, `read` answers from the `store`, `write` changes it, `view` is
 //! how a record looks on the wire; `data` makes the records; `oauth` answers from the books of `grant`; `limits`,
 //! [`Fault`] and [`Hold`] get in the way on purpose; `world` is what all calls share;
-//! `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
+//! `webhooks` tells of changes; `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
 
 mod answer;
 mod bulk;
@@ -28,6 +28,7 @@ mod store;
 mod traffic;
 mod variant;
 mod view;
+mod webhooks;
 mod world;
 mod write;
 
@@ -35,7 +36,7 @@ pub use control::{Info, LocationInfo};
 pub use data::{DEMO_CONTACT, NOW};
 pub use fault::{Cut, Fault};
 pub use grant::OAuthInfo;
-pub use handle::Sandbox;
+pub use handle::{HeldEvents, Sandbox};
 pub use hold::Hold;
 pub use options::{Options, RateLimit, SCOPES};
 pub use quirks::Quirks;
@@ -43,3 +44,4 @@ pub use server::serve;
 pub use store::Record;
 pub use traffic::Call;
 pub use variant::Variant;
+pub use webhooks::Posted;

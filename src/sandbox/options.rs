@@ -2,6 +2,7 @@
 
 use super::quirks::Quirks;
 use jiff::tz::TimeZone;
+use reqwest::Url;
 use std::{str::FromStr, time::Duration};
 
 /// Everything a sandbox can be told. The default is fast, never fails and has no limit.
@@ -31,6 +32,8 @@ pub struct Options {
     pub list_lag: Duration,
     /// What the tokens may do.
     pub scopes: Vec<String>,
+    /// Where signed events about changes are sent; nowhere by default.
+    pub webhooks: Option<Url>,
     /// Which of the API's known behaviours are played.
     pub quirks: Quirks,
 }
@@ -53,6 +56,7 @@ impl Default for Options {
             oauth: false,
             list_lag: Duration::ZERO,
             scopes: SCOPES.split(' ').map(String::from).collect(),
+            webhooks: None,
             quirks: Quirks::default(),
         }
     }

@@ -44,11 +44,23 @@ pub struct Quirks {
     pub duplicates_allowed: bool,
     /// `short-task-pages`: a search for tasks gives 25 at once, however many are asked for.
     pub short_task_pages: bool,
+    /// `no-id-filter`: a search for contacts cannot be filtered by their ids.
+    pub no_id_filter: bool,
+    /// `lower-search-names`: a search for contacts tells names in lower case alone.
+    pub lower_search_names: bool,
+    /// `bare-task-events`: the event of a new task has neither its contact nor its body, as one saw it live.
+    pub bare_task_events: bool,
+    /// `appointment-create-events`: every event of an appointment calls itself one of a new appointment.
+    pub appointment_create_events: bool,
+    /// `wrapped-events`: events have what they tell under `data`.
+    pub wrapped_events: bool,
+    /// `doubled-events`: every event is sent twice.
+    pub doubled_events: bool,
 }
 
 impl Quirks {
     /// The names that can be read.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 25] = [
         "message-errors",
         "status-errors",
         "missing-404",
@@ -68,6 +80,12 @@ impl Quirks {
         "lower-tags",
         "duplicates-allowed",
         "short-task-pages",
+        "no-id-filter",
+        "lower-search-names",
+        "bare-task-events",
+        "appointment-create-events",
+        "wrapped-events",
+        "doubled-events",
     ];
 
     fn switch(&mut self, name: &str) -> Option<&mut bool> {
@@ -91,6 +109,12 @@ impl Quirks {
             "lower-tags" => &mut self.lower_tags,
             "duplicates-allowed" => &mut self.duplicates_allowed,
             "short-task-pages" => &mut self.short_task_pages,
+            "no-id-filter" => &mut self.no_id_filter,
+            "lower-search-names" => &mut self.lower_search_names,
+            "bare-task-events" => &mut self.bare_task_events,
+            "appointment-create-events" => &mut self.appointment_create_events,
+            "wrapped-events" => &mut self.wrapped_events,
+            "doubled-events" => &mut self.doubled_events,
             _ => return None,
         })
     }

@@ -89,10 +89,11 @@ pub(super) async fn run(
             tracing::debug!(%error, "no TCP_NODELAY");
         }
     });
-    let app = Router::new().nest("/__sandbox", control::router()).fallback(call).with_state(world);
+    let app = Router::new().nest("/__sandbox", control::router()).fallback(call).with_state(world.clone());
     let server = axum::serve(listener, app).with_graceful_shutdown(signal);
     tokio::select! {
         ended = server => ended,
+        () = world.webhooks.run(&world) => Ok(()),
         () = async { let _ = stopped.await; tokio::time::sleep(GRACE).await } => Ok(()),
     }
 }

@@ -60,12 +60,14 @@ impl Shelf {
         self.order.sort_by(|a, b| listed((a.0, &a.1), (b.0, &b.1)));
     }
 
-    fn put(&mut self, id: &str, record: Option<Record>) {
-        match record {
+    /// What was there before.
+    fn put(&mut self, id: &str, record: Option<Record>) -> Option<Record> {
+        let before = match record {
             Some(record) => self.entries.insert(id.to_owned(), Entry::new(record)),
             None => self.entries.remove(id),
         };
         self.sort();
+        before.map(|entry| entry.record)
     }
 }
 
@@ -75,7 +77,11 @@ pub(super) struct Location {
     now: Shelf,
     /// What lists and searches show, if that is older.
     index: Option<Index>,
+    tell: Option<Tell>,
 }
+
+/// Is told of a record before and after a change; none: there was or is no such record.
+pub(super) type Tell = Box<dyn Fn(Option<&Record>, Option<&Record>) + Send + Sync>;
 
 /// Lists that lag behind.
 struct Index {
@@ -91,7 +97,8 @@ impl Location {
             let id = record.contact["id"].as_str().unwrap_or_default().to_owned();
             (id, Entry::new(record))
         });
-        let mut location = Self { now: Shelf { entries: keyed.collect(), order: Vec::new() }, index: None };
+        let now = Shelf { entries: keyed.collect(), order: Vec::new() };
+        let mut location = Self { now, index: None, tell: None };
         location.now.sort();
         location.lag(lag);
         location
@@ -128,7 +135,15 @@ impl Location {
         if let Some(index) = &mut self.index {
             index.to_come.push_back((Instant::now(), id.to_owned(), record.clone()));
         }
-        self.now.put(id, record);
+        let before = self.now.put(id, record);
+        if let Some(tell) = &self.tell {
+            tell(before.as_ref(), self.get(id));
+        }
+    }
+
+    /// From now on this is told of changes.
+    pub fn watch(&mut self, tell: Tell) {
+        self.tell = Some(tell);
     }
 
     pub fn get(&self, id: &str) -> Option<&Record> {

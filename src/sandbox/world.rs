@@ -2,7 +2,7 @@
 
 use super::{
     control::Info, data, data::random::Random, door::Credential, fault::Faults, grant::Grants, hold::Gates,
-    limits::Limits, lock, options::Options, store::Store, traffic::Traffic,
+    limits::Limits, lock, options::Options, store::Store, traffic::Traffic, webhooks::Webhooks,
 };
 use jiff::Timestamp;
 use std::{
@@ -22,6 +22,7 @@ pub(super) struct World {
     /// By token.
     pub credentials: RwLock<HashMap<String, Credential>>,
     pub grants: Grants,
+    pub webhooks: Arc<Webhooks>,
     started: Instant,
     /// By how many milliseconds the sandbox's clock was put forward.
     ahead: AtomicU64,
@@ -45,11 +46,18 @@ impl World {
         let grants = Grants::new(options.seed);
         let oauth = options.oauth.then(|| grants.info(&places[0].location_id));
         let tokens = places.iter().map(|place| (place.token.clone(), credential(&place.location_id)));
+        let webhooks = Arc::new(Webhooks::new(&options));
+        let mut store = data::fill(&options, &places);
+        for (id, location) in &mut store {
+            let (webhooks, id) = (webhooks.clone(), id.clone());
+            location.watch(Box::new(move |before, after| webhooks.tell(&id, before, after)));
+        }
         Arc::new(Self {
             credentials: RwLock::new(tokens.collect()),
-            store: RwLock::new(data::fill(&options, &places)),
-            info: Info::new(places, oauth),
+            store: RwLock::new(store),
+            info: Info::new(places, oauth, webhooks.public_key()),
             grants,
+            webhooks,
             started: Instant::now(),
             ahead: AtomicU64::new(0),
             traffic: Traffic::new(keep_calls),
@@ -71,6 +79,7 @@ impl World {
 
     pub fn advance(&self, by: Duration) {
         self.ahead.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.webhooks.clock_was_moved();
     }
 
     /// Every access token that was granted so far is dead.

@@ -204,9 +204,9 @@ impl Client {
         call: &Call,
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
-        errand.note_calls(1);
-        permit.goes();
         let route = call.route.template;
+        let told = errand.note_call(route);
+        permit.goes();
         let (method, _) = call.route.parts();
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Error::unsent(route, "no such method"))?;
         let mut request = Box::new(Request::new(method, self.url(call)?));
@@ -215,6 +215,7 @@ impl Client {
             *request.body_mut() = Some(body.to_string().into());
         }
         let answer = self.ask(call.route, request, bearer, permit).await;
+        errand.note_end(told, outcome(&answer));
         if answer.as_ref().is_err_and(|error| matches!(error.fault, Fault::Scope(_))) {
             bearer.note_refused(call.route.refused_with());
         }
@@ -267,8 +268,7 @@ impl Client {
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
         let answer = self.ask_and_look(route, request, bearer, permit, |_| ()).await;
-        let outcome = answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok");
-        self.metrics.called(route.template, outcome);
+        self.metrics.called(route.template, outcome(&answer));
         answer
     }
 
@@ -333,6 +333,11 @@ impl Client {
         }
         Ok(url)
     }
+}
+
+/// How a call ended, in a word.
+fn outcome(answer: &Result<Vec<u8>, Error>) -> &'static str {
+    answer.as_ref().map_or_else(|error| error.fault.word(), |_| "ok")
 }
 
 /// Whether there is time for the call, and the bearer may be sent with it as far as is known.

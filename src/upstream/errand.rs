@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ahash::RandomState;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
+use super::timeline::{Sent, Timeline};
 use crate::cache::{EntityKey, Held, HeldAny};
 
 /// Who goes before whom where calls have to wait.
@@ -18,13 +19,15 @@ pub enum Lane {
     Writes,
     /// Readings that somebody waits for.
     Reads,
+    /// Changes that nobody waits for, and what has to be looked up for them.
+    Background,
     /// Readings that nobody waits for.
     Renewals,
 }
 
 impl Lane {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 }
 
 /// Who pays for calls. Inside a lane all who pay get the same share, however much each of them asks for.
@@ -49,6 +52,8 @@ struct Bill {
     calls: AtomicU32,
     /// What was read for it; nothing where it has no end, since that would never leave.
     read: Mutex<HashMap<EntityKey, HeldAny, RandomState>>,
+    /// Only where somebody asked for it.
+    timeline: OnceLock<Timeline>,
 }
 
 impl Errand {
@@ -61,6 +66,15 @@ impl Errand {
     #[must_use]
     pub fn in_lane(&self, lane: Lane) -> Self {
         Self { lane, ..self.clone() }
+    }
+
+    /// The same errand for a change: before all readings, if somebody waits for it.
+    #[must_use]
+    pub fn of_a_change(&self) -> Self {
+        match self.lane {
+            Lane::Background => self.clone(),
+            _ => self.in_lane(Lane::Writes),
+        }
     }
 
     /// The same errand, for which it is never too late.
@@ -97,6 +111,21 @@ impl Errand {
         self.bill.calls.load(Ordering::Relaxed)
     }
 
+    /// From now on, when its calls are sent and how they end is noted.
+    pub fn keep_timeline(&self) {
+        self.bill.timeline.get_or_init(|| Timeline::since(Instant::now()));
+    }
+
+    /// Its calls, if they were noted, and since when they are.
+    pub fn timeline(&self) -> Option<(Vec<Sent>, Duration)> {
+        self.bill.timeline.get().map(Timeline::told)
+    }
+
+    /// Whether its calls are noted.
+    pub fn keeps_timeline(&self) -> bool {
+        self.bill.timeline.get().is_some()
+    }
+
     /// Remembers what was read for it, so that it reads nothing twice, even if the cache keeps it for a shorter time, or not at all.
     pub fn remember(&self, key: EntityKey, held: HeldAny) {
         if self.deadline.is_some() {
@@ -117,11 +146,31 @@ impl Errand {
     /// The same errand at the gateway's own expense.
     #[must_use]
     pub(super) fn at_no_cost(&self) -> Self {
-        Self { bill: Arc::default(), ..self.clone() }
+        let bill = Bill::default();
+        if let Some(timeline) = self.bill.timeline.get() {
+            bill.timeline.get_or_init(|| timeline.anew());
+        }
+        Self { bill: Arc::new(bill), ..self.clone() }
     }
 
-    /// Notes that calls are sent.
-    pub(super) fn note_calls(&self, count: u32) {
-        self.bill.calls.fetch_add(count, Ordering::Relaxed);
+    /// Takes the calls of one that was begun at no cost.
+    pub(super) fn pay_for(&self, other: &Self) {
+        self.bill.calls.fetch_add(other.calls(), Ordering::Relaxed);
+        if let (Some(own), Some(others)) = (self.bill.timeline.get(), other.bill.timeline.get()) {
+            own.take_over(others);
+        }
+    }
+
+    /// Notes that a call is sent; what it gives is for [`Self::note_end`].
+    pub(super) fn note_call(&self, route: &'static str) -> Option<usize> {
+        self.bill.calls.fetch_add(1, Ordering::Relaxed);
+        self.bill.timeline.get()?.begin(route)
+    }
+
+    /// Notes how a call ended.
+    pub(super) fn note_end(&self, call: Option<usize>, outcome: &'static str) {
+        if let (Some(timeline), Some(place)) = (self.bill.timeline.get(), call) {
+            timeline.end(place, outcome);
+        }
     }
 }

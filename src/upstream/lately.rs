@@ -86,17 +86,17 @@ impl Lately {
     }
 
     /// Notes a change that was made now.
-    pub fn note(&self, account: &Account, behind: Behind<'_>) {
+    pub fn note(&self, location: &str, behind: Behind<'_>) {
         let until = self.clock.now() + LAG;
         let id = match behind {
             Behind::Nothing => return,
-            Behind::Tasks(contact) => return self.changes.insert(tasks_of(account, contact), until),
+            Behind::Tasks(contact) => return self.changes.insert(tasks_of(location, contact), until),
             Behind::Lists => None,
             Behind::Row(id) => Some(id.into()),
         };
-        self.changes.insert((account.location.clone(), None), until);
+        self.changes.insert((location.into(), None), until);
         if id.is_some() {
-            self.changes.insert((account.location.clone(), id), until);
+            self.changes.insert((location.into(), id), until);
         }
     }
 
@@ -107,7 +107,7 @@ impl Lately {
 
     /// Whether a search for the tasks of a contact may show them as they were before their last change.
     pub fn are_tasks_behind(&self, account: &Account, contact: &str) -> bool {
-        self.holds(&tasks_of(account, contact))
+        self.holds(&tasks_of(&account.location, contact))
     }
 
     /// Whether a list of the location may lack a contact, or show one that it should not.
@@ -123,8 +123,8 @@ impl Lately {
 /// What the tasks of a contact have behind its id, in which no slash can be.
 const TASKS: &str = "/tasks";
 
-fn tasks_of(account: &Account, contact: &str) -> Whose {
-    (account.location.clone(), Some(format!("{contact}{TASKS}").into()))
+fn tasks_of(location: &str, contact: &str) -> Whose {
+    (location.into(), Some(format!("{contact}{TASKS}").into()))
 }
 
 #[cfg(test)]
@@ -156,16 +156,16 @@ mod tests {
         let (a, b) = (account("A"), account("B"));
         let clock = Clock::default();
         let lately = Lately::new(clock.clone());
-        lately.note(&a, Behind::Nothing);
+        lately.note("A", Behind::Nothing);
         assert!(!lately.are_lists_behind(&a));
-        lately.note(&a, Behind::Row("1"));
+        lately.note("A", Behind::Row("1"));
         assert!(lately.is_row_behind(&a, "1") && lately.are_lists_behind(&a));
         assert!(!lately.is_row_behind(&a, "2") && !lately.is_row_behind(&b, "1") && !lately.are_lists_behind(&b));
-        lately.note(&a, Behind::Lists);
-        lately.note(&a, Behind::Row("1"));
-        lately.note(&b, Behind::Row("3"));
+        lately.note("A", Behind::Lists);
+        lately.note("A", Behind::Row("1"));
+        lately.note("B", Behind::Row("3"));
         assert_eq!((lately.count(&a), lately.count(&b)), (1, 1));
-        lately.note(&b, Behind::Tasks("1"));
+        lately.note("B", Behind::Tasks("1"));
         assert!(lately.are_tasks_behind(&b, "1") && !lately.are_tasks_behind(&a, "1"));
         assert!(!lately.are_tasks_behind(&b, "2"));
         clock.advance(LAG);

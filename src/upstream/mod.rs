@@ -11,6 +11,7 @@ mod id;
 mod lately;
 mod retry;
 mod session;
+mod timeline;
 mod together;
 pub mod wire;
 mod write;
@@ -34,6 +35,7 @@ pub use id::{Id, NoId};
 pub use lately::Behind;
 pub use retry::Policy;
 pub use session::Session;
+pub use timeline::Sent;
 pub use together::{Several, Together};
 pub use write::{Shelf, Write};
 
@@ -91,6 +93,11 @@ pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
         true
     }
 
+    /// The same, where it may be held that there is no such thing.
+    fn is_answered_by(&self, held: &Held<Self::Answer>) -> bool {
+        held.value.as_ref().is_none_or(|answer| self.is_satisfied_by(answer))
+    }
+
     /// Whether its answer shows other things too, of which nobody knows before it is there.
     const SHOWS_OTHERS: bool = false;
 
@@ -105,6 +112,16 @@ pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
 
     /// How many of them are read together, if there is a route for that.
     const TOGETHER: Option<Together> = None;
+
+    /// Whether it may be one of them.
+    fn may_be_together(&self) -> bool {
+        true
+    }
+
+    /// Another such route that is looked at first, since whoever asks needs it more.
+    fn looks_after(&self) -> Option<Route> {
+        None
+    }
 
     /// Whether that route may not show a late change of it yet.
     fn is_behind_together(&self, _session: &Session) -> bool {
@@ -202,11 +219,7 @@ impl Upstream {
     /// The answer, if the cache has it.
     pub fn look<Q: Question>(&self, question: &Q) -> Look<Q::Answer> {
         let Parts { cache, ttls, .. } = &*self.parts;
-        let enough = |held: &Held<Q::Answer>| match &held.value {
-            Some(answer) => question.is_satisfied_by(answer),
-            None => true,
-        };
-        let Some(held) = cache.get::<Q::Answer>(&question.key()).filter(enough) else {
+        let Some(held) = cache.get::<Q::Answer>(&question.key()).filter(|held| question.is_answered_by(held)) else {
             return Look::Nothing;
         };
         let now = cache.clock().now();
@@ -221,8 +234,7 @@ impl Upstream {
     /// What was read for this errand, unless it was forgotten since.
     pub fn recall<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
         let held = self.errand.recall::<Q::Answer>(&question.key())?;
-        let enough = held.value.as_ref().is_none_or(|answer| question.is_satisfied_by(answer));
-        (enough && self.parts.cache.holds(&held.origin)).then_some(held)
+        (question.is_answered_by(&held) && self.parts.cache.holds(&held.origin)).then_some(held)
     }
 
     /// The answer that was held last, if it may be given out where nothing newer can be had.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 use crate::changes::Change;
 
@@ -100,13 +100,25 @@ impl Upstream {
         self.parts.cache.epochs().forget(tag);
     }
 
+    /// Forgets what somebody else changed in a location, whoever looks at it. `behind`: from where that may be missing for a while.
+    pub fn changed_elsewhere(&self, location: &str, behind: Behind<'_>, touched: impl FnOnce(&mut dyn FnMut(Tag<'_>))) {
+        // Before the forgetting: who reads a list after that has to know.
+        self.parts.lately.note(location, behind);
+        touched(&mut |tag| self.forget(tag));
+    }
+
+    /// Tells those who watch of a change that was made elsewhere.
+    pub fn tell_of(&self, change: Change) {
+        self.parts.changes.publish(change);
+    }
+
     /// Makes a change, begun while its errand has time or not at all.
     ///
     /// It runs in a task of its own: when its caller has gone, what it touched still has to be forgotten when the
     /// answer comes.
     pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
-        let made = tokio::spawn(self.on(self.errand.in_lane(Lane::Writes)).make(write.clone()));
+        let made = tokio::spawn(self.on(self.errand.of_a_change()).make(write.clone()));
         match self.errand.in_time(made).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
@@ -186,7 +198,7 @@ impl Upstream {
             write.keep(done, &mut shelf);
         }
         // Before the forgetting: who reads a list after that has to know.
-        self.parts.lately.note(write.account(), write.behind(done));
+        self.parts.lately.note(&write.account().location, write.behind(done));
         write.touched(done, &mut |tag| epochs.forget(tag));
         let as_of = epochs.now();
         for put in shelf.put {
@@ -231,9 +243,15 @@ impl Upstream {
 
     /// The answer to a question, from a reading that begins now or later than everything that was forgotten.
     pub async fn read_now<Q: Question>(&self, question: &Q) -> Result<Option<Arc<Q::Answer>>, Error> {
-        match self.ask(question) {
-            Asked::Known(held) => Ok(held.value),
-            Asked::Shared(pending) | Asked::Started(pending) => Ok(pending.landed().await?.value),
+        loop {
+            let held = match self.ask(question) {
+                Asked::Known(held) => held,
+                Asked::Shared(pending) | Asked::Started(pending) => pending.landed().await?,
+            };
+            // Somebody else's reading may have been content with less.
+            if question.is_answered_by(&held) {
+                return Ok(held.value);
+            }
         }
     }
 

@@ -55,8 +55,25 @@ fn an_open_gateway_on_an_address_that_others_reach_is_refused() {
 }
 
 #[test]
+fn origins_of_pages_are_named_one_by_one() {
+    for bad in ["app.example", "https://app.example/path", "null", "https://user@app.example", "file:///x", "*"] {
+        let mut settings = GOOD.to_vec();
+        settings.push(("CORS_ORIGINS", bad));
+        let output = gateway(&["serve"], &settings);
+        assert_eq!(output.status.code(), Some(64), "{bad}");
+        assert!(told(&output).contains("GATEWAY_CORS_ORIGINS"), "{}", told(&output));
+    }
+}
+
+#[test]
 fn usage_that_is_not_understood_ends_with_64_and_help_with_0() {
-    for arguments in [&["nonsense"][..], &["serve", "--no-such-option"], &["sandbox", "--quirks", "none-such"], &[]] {
+    for arguments in [
+        &["nonsense"][..],
+        &["serve", "--no-such-option"],
+        &["sandbox", "--quirks", "none-such"],
+        &["sandbox", "--webhooks", "ftp://x/"],
+        &[],
+    ] {
         assert_eq!(gateway(arguments, &GOOD).status.code(), Some(64), "{arguments:?}");
     }
     for arguments in [&["--help"][..], &["--version"], &["demo", "--help"]] {

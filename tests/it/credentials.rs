@@ -7,7 +7,7 @@ mod install;
 mod renewal;
 mod scopes;
 mod secrets;
-mod served;
+pub mod served;
 mod trouble;
 
 use contacts_gateway::sandbox::{OAuthInfo, Options, Sandbox};

@@ -129,7 +129,7 @@ async fn a_caller_who_hangs_up_leaves_no_work_behind() {
             () = hold.arrived(3) => {}
         }
     }
-    while stage.app.upstream().in_flight() > 0 || stage.app.accounts()[0].standing().waiting != [0, 0] {
+    while stage.app.upstream().in_flight() > 0 || stage.app.accounts()[0].standing().waiting != [0; 3] {
         tokio::task::yield_now().await;
     }
     hold.release();

@@ -8,6 +8,7 @@ mod many;
 mod oauth;
 mod reads;
 mod refusals;
+mod webhooks;
 mod writes;
 
 use contacts_gateway::sandbox::{Options, Sandbox};

@@ -11,7 +11,7 @@ use contacts_gateway::app::App;
 use contacts_gateway::clock::Clock;
 use contacts_gateway::sandbox::{DEMO_CONTACT, Options, RateLimit, Sandbox};
 use contacts_gateway::{config, http};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -123,6 +123,10 @@ impl Stage {
 
     pub fn get(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.url))
+    }
+
+    pub fn method(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
     }
 
     pub fn post(&self) -> RequestBuilder {

@@ -1,5 +1,7 @@
 //! Tasks of many contacts by one search: the same answers as by a call for each, and no trace of it when it cannot be used.
 
+mod contacts;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -105,23 +107,27 @@ async fn only_what_was_asked_for_is_in_the_search_and_for_its_own_location() {
     }
 }
 
-/// What a search may meet, and whether it is a refusal, after which it is not tried again.
-fn failures(stage: &Stage) -> Vec<(Fault, bool)> {
-    let fault = || Fault::on(SEARCH);
-    let ids = stage.ids();
-    let tasks = |rows: Value| fault().body(json!({ "tasks": rows }));
-    let row = |id: usize, contact: &str| json!({ "_id": format!("t{id}"), "title": "x", "contactId": contact });
+/// How any route may fail, and whether that is a refusal, after which it is not tried again.
+fn failing(route: &str) -> Vec<(Fault, bool)> {
+    let fault = || Fault::on(route);
     let mut rows: Vec<(Fault, bool)> =
         [400, 404, 422].map(|status| (fault().status(status).body(json!({ "message": "no" })), true)).into();
     rows.extend([Variant::Scope, Variant::WrongLocation, Variant::Forbidden].map(|why| (fault().refuse(why), true)));
     rows.extend([Variant::InvalidPrivateToken, Variant::TimedOut].map(|why| (fault().refuse(why), false)));
     rows.extend([500, 503].map(|status| (fault().status(status), false)));
+    let strange =
+        [fault().html(), fault().cut(Cut::Before), fault().cut(Cut::Mid), fault().body("{"), fault().body(json!({}))];
+    rows.extend(strange.map(|fault| (fault, false)));
+    rows
+}
+
+/// What a search may meet, and whether it is a refusal.
+fn failures(stage: &Stage) -> Vec<(Fault, bool)> {
+    let ids = stage.ids();
+    let tasks = |rows: Value| Fault::on(SEARCH).body(json!({ "tasks": rows }));
+    let row = |id: usize, contact: &str| json!({ "_id": format!("t{id}"), "title": "x", "contactId": contact });
+    let mut rows = failing(SEARCH);
     let strange = [
-        fault().html(),
-        fault().cut(Cut::Before),
-        fault().cut(Cut::Mid),
-        fault().body("{"),
-        fault().body(json!({})),
         tasks(json!("?")),
         // No contact, one that was not asked for, and no id.
         tasks(json!([row(1, &ids[0]), { "_id": "t2", "title": "x" }])),
@@ -333,9 +339,9 @@ async fn deleted_tasks_are_left_out() {
     assert_eq!(stage.searches(), (1, 0));
 }
 
-#[tokio::test]
-async fn a_grant_without_the_scope_is_not_even_tried() {
-    let scopes = [READ].map(String::from).into();
+/// With a grant of these scopes.
+async fn granted(scopes: &[&str]) -> Stage {
+    let scopes = scopes.iter().copied().map(String::from).collect();
     let sandbox = Sandbox::start(Options { oauth: true, scopes, ..Options::default() }, local().await);
     let (state, info) = (tempfile::tempdir().unwrap(), sandbox.info().clone());
     let app = info.oauth.expect("an app");
@@ -347,6 +353,15 @@ async fn a_grant_without_the_scope_is_not_even_tried() {
         ("STATE_DIR", state.path().to_str().unwrap()),
     ];
     let stage = Stage::over(sandbox, &settings, None).await;
+    // The first call asks for a bearer, whose folder has to be there.
+    stage.profile().await;
+    stage.calls();
+    stage
+}
+
+#[tokio::test]
+async fn a_grant_without_the_scope_is_not_even_tried() {
+    let stage = granted(&[READ]).await;
     stage.tasks_of(&stage.ids()[..10]).await;
     stage.tasks_of(&stage.ids()[10..20]).await;
     assert_eq!(stage.searches(), (0, 20));

@@ -36,6 +36,11 @@ async fn the_page_names_graphiql_and_lets_nothing_in_from_elsewhere() {
         assert_eq!(head[CACHE_CONTROL], "no-cache");
         assert_eq!(head[X_CONTENT_TYPE_OPTIONS], "nosniff");
         assert_eq!(head[REFERRER_POLICY], "no-referrer");
+        assert_eq!(head[X_FRAME_OPTIONS], "DENY");
+        assert_eq!(
+            (&head[OPENER_POLICY], &head[RESOURCE_POLICY]),
+            (&"same-origin".parse().unwrap(), &"same-origin".parse().unwrap())
+        );
         let policy = head[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.contains("script-src 'self';") && policy.contains("frame-ancestors 'none'"));
     }

@@ -8,6 +8,7 @@ mod steps;
 mod tally;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use apollo_compiler::collections::IndexMap;
 use apollo_compiler::executable::{self, Fragment, OperationType};
@@ -28,18 +29,23 @@ pub struct Steps {
     steps: Box<[Step]>,
     /// Whether its fields run one after the other, and what one of them changes the next has to read anew.
     in_turn: bool,
+    /// The fields in it that may cost something, each once.
+    pub fields: Arc<[&'static str]>,
 }
 
 impl Steps {
     /// Those of an operation.
     pub fn of(operation: &executable::Operation, fragments: &IndexMap<Name, Node<Fragment>>, table: &Table) -> Self {
         let in_turn = operation.operation_type == OperationType::Mutation;
-        Self { steps: table.steps(operation, fragments), in_turn }
+        let steps = table.steps(operation, fragments);
+        let mut fields = Vec::new();
+        steps::fields(&steps, &mut fields);
+        Self { steps, in_turn, fields: fields.into() }
     }
 
     /// How many bytes they take, about.
     pub fn bytes(&self) -> usize {
-        bytes(&self.steps)
+        bytes(&self.steps) + size_of_val(&*self.fields)
     }
 
     /// No fewer calls than it takes, found without a look at what is asked twice or held: a bound that is cheap.

@@ -123,6 +123,16 @@ fn with(when: &[When], directives: &DirectiveList) -> Option<Vec<When>> {
     Some(all)
 }
 
+/// Adds the fields of steps, each once.
+pub fn fields(steps: &[Step], to: &mut Vec<&'static str>) {
+    for step in steps {
+        if !to.contains(&step.field) {
+            to.push(step.field);
+        }
+        fields(&step.inside, to);
+    }
+}
+
 /// How many bytes steps take, about.
 pub fn bytes(steps: &[Step]) -> usize {
     let inside = |step: &Step| {

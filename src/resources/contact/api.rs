@@ -13,6 +13,8 @@ use crate::upstream::{Account, Error, Route};
 pub const ONE: Route = Route::read_contacts("GET /contacts/{contactId}");
 /// The contacts of the location.
 pub const LIST: Route = Route::read_contacts("GET /contacts/");
+/// Contacts by filters.
+pub const SEARCH: Route = Route::read_contacts("POST /contacts/search");
 /// The contacts of a business.
 pub const OF_BUSINESS: Route = Route::read_contacts("GET /contacts/business/{businessId}");
 
@@ -173,6 +175,33 @@ const LIVE: Parts = Parts::NONE
     .with(Part::CustomFields)
     .with(Part::DateCreated)
     .with(Part::DateUpdated);
+
+/// What rows of [`SEARCH`] are documented to tell, beside the names (CONTRACT: SearchRow). Its address goes by another name there.
+const DOCUMENTED: Parts = LIVE.without(Part::Line1);
+
+/// The most that rows of [`SEARCH`] may be expected to tell. The last name is documented in lower case alone.
+pub const FOUND: Parts = DOCUMENTED.with(Part::Name).with(Part::FirstName).with(Part::LastName);
+
+/// The body of [`SEARCH`]: contacts as far as their rows tell.
+///
+/// A row with a cursor is one as documented, where a key that is not there is a value that is not there. A name is only believed as
+/// the contact has it: one that is there in lower case alone is not known.
+pub fn found(account: &Account, body: &[u8]) -> Result<Vec<Contact>, Error> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow, deserialize_with = "wire::list")]
+        contacts: Vec<Wire<'a>>,
+    }
+    let contact = |wire: Wire<'_>| {
+        let is_documented = wire.has_search_cursor;
+        let [first, last] = wire.lower_names.each_ref().map(|lower| is_documented && lower.is_none());
+        let told = if is_documented { DOCUMENTED } else { Parts::NONE };
+        row(wire, told, &Spelled { first, last }, account).map(|row| row.contact)
+    };
+    let envelope: Envelope<'_> = wire::decode(SEARCH.template, body)?;
+    let rows = envelope.contacts.into_iter().map(contact).collect::<Option<_>>();
+    rows.ok_or_else(|| Error::bad_response(SEARCH.template, "a row without an id"))
+}
 
 /// Which names the rows of an answer tell, in whatever spelling.
 struct Spelled {

@@ -18,7 +18,7 @@ pub static CONTACT: Call = Call::read(api::ONE, "a contact", |ttls| ttls.contact
 fn is_held(request: &Request, ids: &[Id], parts: &[&str]) -> bool {
     let [id] = ids else { return false };
     let needs: Parts = parts.iter().filter_map(|field| Part::of_field(field)).collect();
-    request.has(&ContactById { account: request.account().clone(), id: id.clone(), needs }).is_some()
+    request.has(&ContactById { needs, ..ContactById::new(request.account().clone(), id.clone()) }).is_some()
 }
 
 const fn pages(page: Call, of: Option<&'static str>, first: usize) -> Pages {

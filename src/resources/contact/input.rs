@@ -211,7 +211,7 @@ impl CreateContactInput {
         fields.say(&mut draft, Act::Create);
         let some = |wire| draft.said(wire).and_then(|text| text.as_str()).is_some_and(|text| !text.trim().is_empty());
         if !names_email && !["name", "firstName", "lastName", "phone"].into_iter().any(some) {
-            draft.problem(&[], "needs at least one of name, firstName, lastName, email and phone");
+            draft.problem(&[], "needs a name, a mail address or a phone number");
         }
         draft.say("locationId", &*account.location);
         draft
@@ -275,7 +275,7 @@ impl UpsertContactInput {
         fields.say(&mut draft, Act::Upsert);
         let phone = draft.said("phone").and_then(|text| text.as_str()).is_some_and(|text| !text.trim().is_empty());
         if !names_email && !phone {
-            draft.problem(&[], "needs email or phone, by which the contact is looked for");
+            draft.problem(&[], "needs a mail address or a phone number, by which the contact is looked for");
         }
         if self.create_new_if_duplicate_allowed == Some(true) {
             draft.say("createNewIfDuplicateAllowed", true);

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api;
-use super::model::{Contact, Parts};
+use super::model::{Contact, Part, Parts};
+use super::{api, search};
 use crate::cache::{EntityKey, Kind, Tag};
+use crate::graph::Request;
 use crate::graph::page::Position;
-use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Ttls};
+use crate::resources::task;
+use crate::upstream::{Account, Call, Error, Id, Question, Route, Session, Several, Together, Ttls};
 
 /// One contact, with at least the parts that are needed of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,17 +17,37 @@ pub struct ContactById {
     pub account: Arc<Account>,
     pub id: Id,
     pub needs: Parts,
+    /// What its request asks for, if it may be asked for together with others; `None`: it is asked for by itself.
+    pub among: Option<Among>,
+}
+
+/// What a request asks for, of whichever contact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Among {
+    /// Parts of contacts: a row that does not tell all of them is no use, since what it lacks would cost a call more.
+    pub parts: Parts,
+    /// Tasks.
+    pub tasks: bool,
+}
+
+impl Among {
+    /// What a request asks for; `None`: that is not known.
+    pub fn of(request: &Request) -> Option<Self> {
+        let asks = request.asks.as_ref()?;
+        let parts = asks.iter().filter_map(|field| Part::of_field(field)).collect();
+        Some(Self { parts, tasks: asks.contains(&"tasks") })
+    }
 }
 
 impl ContactById {
     /// The contact, with whatever is known of it.
     pub fn new(account: Arc<Account>, id: Id) -> Self {
-        Self { account, id, needs: Parts::NONE }
+        Self { account, id, needs: Parts::NONE, among: None }
     }
 
     /// The contact, with everything.
     pub fn whole(account: Arc<Account>, id: Id) -> Self {
-        Self { account, id, needs: Parts::ALL }
+        Self { needs: Parts::ALL, ..Self::new(account, id) }
     }
 }
 
@@ -59,6 +81,32 @@ impl Question for ContactById {
         let here = |contact: &Contact| session.account().shows(contact.location_id());
         let contact = api::one(session.account(), &body)?.filter(here);
         Ok(contact.map(|contact| (contact, size_of::<Contact>() + body.len())))
+    }
+
+    const TOGETHER: Option<Together> = Some(Together { route: api::SEARCH, least: search::LEAST, most: search::MOST });
+
+    fn may_be_together(&self) -> bool {
+        self.among.is_some_and(|among| api::FOUND.contains(among.parts.or(self.needs)))
+            && search::is_searchable(&self.id)
+    }
+
+    // That the id can be filtered by is a guess, and that tasks can be searched for is not.
+    fn looks_after(&self) -> Option<Route> {
+        self.among.filter(|among| among.tasks).map(|_| task::SEARCH)
+    }
+
+    fn is_behind_together(&self, session: &Session) -> bool {
+        session.is_row_behind(self.id.as_str())
+    }
+
+    async fn fetch_together(asked: Vec<Self>, session: Session) -> Several<Self> {
+        let mut found = search::contacts(&session, &asked).await?;
+        let each = |one: Self| {
+            let contact = found.remove(&one.id)?;
+            let bytes = size_of::<Contact>() + contact.bytes();
+            Some((one, contact, bytes))
+        };
+        Ok(asked.into_iter().filter_map(each).collect())
     }
 }
 
@@ -222,7 +270,7 @@ impl Question for PageOf {
                     true => contact.clone(),
                     false => Arc::new(Contact { known: needs, ..(*contact).clone() }),
                 };
-                let question = ContactById { account: self.account.clone(), id, needs };
+                let question = ContactById { needs, ..ContactById::new(self.account.clone(), id) };
                 session.prime(&question, told, each);
             }
             rows.push(Row { contact, after, is_behind: false });

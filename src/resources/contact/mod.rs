@@ -10,15 +10,18 @@ pub(in crate::resources) mod model;
 mod mutation;
 mod parts;
 mod query;
+mod search;
 mod subscription;
 mod walk;
 mod wire;
+mod workflow;
 mod writes;
 
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 
+use loader::Among;
 pub use loader::{ALL, OF_A_BUSINESS, SEARCHED};
 pub use loader::{ContactById, first_of_location};
 pub(in crate::resources) use look::is_here;
@@ -29,6 +32,7 @@ use parts::{Address, CustomFieldValue};
 pub use query::ContactQuery;
 pub(in crate::resources) use query::of_record;
 pub use subscription::ContactSubscription;
+pub use workflow::start_workflow;
 
 use super::appointment::{self, Appointment, AppointmentStatus};
 use super::note::{self, Note};
@@ -60,9 +64,8 @@ impl Contact {
             return Ok(self.seen.clone());
         }
         let request = Request::of(ctx);
-        let account = request.account().clone();
-        let id = self.id()?;
-        let whole = request.load(ContactById { account, id, needs }).await?;
+        let question = ContactById::new(request.account().clone(), self.id()?);
+        let whole = request.load(ContactById { needs, among: Among::of(&request), ..question }).await?;
         // Gone since its row was read: what the row told is all that there is.
         Ok(whole.unwrap_or_else(|| self.seen.clone()))
     }

@@ -138,6 +138,12 @@ impl Parts {
         self.0 & other.0 == other.0
     }
 
+    /// This set less one part.
+    #[must_use]
+    pub const fn without(self, part: Part) -> Self {
+        Self(self.0 & !(1 << part as u8))
+    }
+
     /// The parts of either set.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {

@@ -1,11 +1,11 @@
 //! The fields of `Query` that find contacts.
 
-use async_graphql::{Context, ID, Lookahead, Object};
+use async_graphql::{Context, ID, Object};
 use futures_util::future::join_all;
 
 use super::Contact;
 use super::list::{ContactConnection, walk};
-use super::loader::{ContactById, List};
+use super::loader::{Among, ContactById, List};
 use crate::graph::filter::{MOST, first_or};
 use crate::graph::{Error, Here, InPlace, Request, Scope};
 use crate::resources::{Started, contact_id};
@@ -19,14 +19,14 @@ pub const FIRST_OF_BUSINESS: usize = 25;
 /// Longest `search`, in characters.
 const LONGEST_SEARCH: usize = 256;
 
-/// The contact with this id, and its selected nested lists on their way. `look` is the selection of the contact.
-async fn find(ctx: &Context<'_>, look: Lookahead<'_>, id: Id) -> Option<Result<InPlace<Contact>, Error>> {
+/// The contact with this id, and its selected nested lists on their way. `among`: what is asked for, where this is one of many.
+async fn find(ctx: &Context<'_>, id: Id, among: Option<Among>) -> Option<Result<InPlace<Contact>, Error>> {
     let request = Request::of(ctx);
-    let question = ContactById::new(request.account().clone(), id.clone());
+    let question = ContactById { among, ..ContactById::new(request.account().clone(), id) };
     // When it is held, or known not to exist, there is no time to win.
     let started = match request.held(&question) {
         Some(_) => Started::default(),
-        None => Started::contact(&request, &look, &id).await,
+        None => Started::contact(&request, &ctx.look_ahead(), question.clone()).await,
     };
     load(request, question, started).await
 }
@@ -44,7 +44,7 @@ pub(in crate::resources) async fn of_record(
 ) -> Option<Result<InPlace<Contact>, Error>> {
     match contact_id(id) {
         Err(error) => Some(Err(error)),
-        Ok(id) if started.contact.is_none() => find(ctx, ctx.look_ahead(), id).await,
+        Ok(id) if started.contact.is_none() => find(ctx, id, None).await,
         Ok(id) => {
             let request = Request::of(ctx);
             load(request, ContactById::new(request.account().clone(), id), started.clone()).await
@@ -66,7 +66,7 @@ impl ContactQuery {
         #[graphql(desc = "The contact's id upstream.")] id: ID,
     ) -> Option<Result<InPlace<Contact>, Error>> {
         match contact_id(&id) {
-            Ok(id) => find(ctx, ctx.look_ahead(), id).await,
+            Ok(id) => find(ctx, id, None).await,
             Err(error) => Some(Err(error)),
         }
     }
@@ -84,7 +84,8 @@ impl ContactQuery {
             return Err(Error::bad_input(format!("`ids` has {} ids; it can have {MOST}.", ids.len())));
         }
         let ids = ids.iter().map(|id| contact_id(id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(join_all(ids.into_iter().map(|id| find(ctx, ctx.look_ahead(), id))).await)
+        let among = Among::of(&Request::of(ctx));
+        Ok(join_all(ids.into_iter().map(|id| find(ctx, id, among))).await)
     }
 
     /// The contacts of the location, the newest first.

@@ -11,6 +11,7 @@ mod writes;
 
 use async_graphql::{Context, Enum, ID, Object};
 
+pub(in crate::resources) use api::SEARCH;
 use loader::TaskById;
 pub use loader::TasksOf;
 pub use mutation::TaskMutation;

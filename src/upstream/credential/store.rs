@@ -3,9 +3,8 @@
 //! The database is opened for a moment, under a lock, and not for the life of the process: tokens change once a day,
 //! and so `check` and a second gateway (the next one of a rolling restart) work beside the one that runs.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +14,16 @@ use tokio::time::{Instant, sleep};
 
 use super::tokens::Row;
 use super::trouble::Trouble;
+use crate::state::{self, is_missing, mended, owned};
 
 /// By the grant's key, JSON.
 const GRANTS: TableDefinition<&str, &[u8]> = TableDefinition::new("grants");
 
 /// Most memory for the database: it has a few rows.
 const CACHE: usize = 1 << 20;
+
+/// What it is like without what was kept.
+const WITHOUT: &str = "the locations begin again with the tokens of the settings, or with /oauth/install";
 
 /// Most time that another process may take to renew the same grant.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,22 +38,13 @@ pub struct Hold(#[allow(dead_code, reason = "it is held, not looked at")] File);
 impl Store {
     /// Makes what is missing of the directory; fails where nothing could be kept.
     pub fn open(state_dir: &Path) -> io::Result<Self> {
-        private().recursive(true).create(state_dir)?;
-        let dir = state_dir.join("credentials");
-        match private().create(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        // It is ours, whoever made it and however wide.
-        fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
-        hand_over(&dir);
+        let dir = state::directory(state_dir, "credentials")?;
         let store = Self(Arc::new(dir));
-        if store.is_missing() {
+        if is_missing(&store.path()) {
             store.with(|_| Ok(())).map_err(io::Error::other)?;
         }
-        // The names of files made in a directory outlive a power cut once the directory itself was written.
-        File::open(&*store.0)?.sync_all()?;
-        File::open(state_dir)?.sync_all()?;
+        state::sync(&store.0)?;
+        state::sync(state_dir)?;
         Ok(store)
     }
 
@@ -117,36 +111,8 @@ impl Store {
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, String> {
         let _locked = self.lock()?;
         let path = self.path();
-        let told = |error: redb::Error| format!("{}: {}", path.display(), mended(&error));
-        if self.is_missing() {
-            self.make(&path).map_err(told)?;
-        }
-        let database = Builder::new().set_cache_size(CACHE).open(&path).map_err(redb::Error::from);
-        database.and_then(|database| work(&database)).map_err(told)
-    }
-
-    fn is_missing(&self) -> bool {
-        // Whoever cannot be asked is not missing: making another would put it in the place of the one that is there.
-        match fs::metadata(self.path()) {
-            Ok(file) => file.len() == 0,
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        }
-    }
-
-    /// Makes the database under another name first: one that a crash left half made could not be opened any more.
-    fn make(&self, path: &Path) -> Result<(), redb::Error> {
-        let aside = path.with_extension("new");
-        match fs::remove_file(&aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-        // The database opens what is there, and would make it readable for others.
-        let file = owned(&aside)?;
-        drop(Builder::new().set_cache_size(CACHE).create(&aside)?);
-        file.sync_all()?;
-        fs::rename(&aside, path)?;
-        File::open(&*self.0)?.sync_all()?;
-        Ok(())
+        let told = |error: redb::Error| format!("{}: {}", path.display(), mended(&error, WITHOUT));
+        state::database(&path, CACHE).and_then(|database| work(&database)).map_err(told)
     }
 
     /// Keeps all others out, in this process and in others. Moments are short, so that waiting for one needs no end.
@@ -168,47 +134,6 @@ fn row(database: &impl ReadableDatabase, key: &str) -> Result<Option<Vec<u8>>, r
         table => table?,
     };
     Ok(table.get(key)?.map(|row| row.value().to_vec()))
-}
-
-fn private() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
-    builder
-}
-
-/// Opens a file, or makes one that only its owner can read.
-fn owned(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    hand_over(path);
-    Ok(file)
-}
-
-/// Gives what root made to the owner of the directory that it is in: what `check` made as root could not be opened by the
-/// service. Nobody else can, and nobody else has to. Never what a link leads to: the owner of the directory could make one to a file
-/// of root's.
-fn hand_over(path: &Path) {
-    let around = path.parent().and_then(|around| fs::metadata(around).ok());
-    let differs = |around: &fs::Metadata| fs::symlink_metadata(path).is_ok_and(|made| made.uid() != around.uid());
-    if let Some(around) = around.filter(differs) {
-        let _ = lchown(path, Some(around.uid()), Some(around.gid()));
-    }
-}
-
-/// What is wrong with the database, and what helps where its file is none or is damaged. It is not taken away here:
-/// somebody may be able to put it right, and the tokens in it are nowhere else.
-fn mended(error: &redb::Error) -> String {
-    let is_damaged = match error {
-        redb::Error::Corrupted(_) => true,
-        redb::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
-        _ => false,
-    };
-    match is_damaged {
-        true => format!(
-            "{error}. Put a copy of the file in its place, or move it away: then the locations begin again with the \
-             tokens of the settings, or with /oauth/install"
-        ),
-        false => error.to_string(),
-    }
 }
 
 fn unreadable() -> Trouble {

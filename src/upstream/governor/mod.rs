@@ -1,6 +1,6 @@
 //! Lets calls go upstream, for one credential at one location: as many as the upstream's limits allow and not more, no more at
-//! once than was set, none while the upstream is down. Where calls have to wait, changes go before readings, and inside a
-//! lane all who pay take turns.
+//! once than was set, none while the upstream is down. Where calls have to wait, changes go before readings, and before changes
+//! that nobody waits for; inside a lane all who pay take turns.
 
 mod breaker;
 mod limits;
@@ -95,8 +95,8 @@ struct State {
 pub struct Standing {
     /// How many calls may be sent in this window, as far as that was told.
     pub left: Option<u32>,
-    /// Calls that wait, by lane: changes, readings.
-    pub waiting: [usize; 2],
+    /// Calls that wait, by lane: changes, readings, changes that nobody waits for.
+    pub waiting: [usize; 3],
     /// Whether calls are kept back because the upstream is down.
     pub is_down: bool,
 }
@@ -169,7 +169,7 @@ impl Governor {
                 false => Err(Held::Late),
             };
         }
-        let room = state.quota.room(now);
+        let room = state.room(errand.lane, now);
         if has_place && room == Room::Now {
             return Ok(Entered::Now(self.permit(&mut state, errand, false)));
         }
@@ -211,11 +211,13 @@ impl Governor {
     fn let_go(self: &Arc<Self>, state: &mut State) {
         let now = self.now();
         while state.waiting > 0 && state.in_flight < self.allowance.concurrency {
-            let room = state.quota.room(now);
+            let lanes = [Lane::Writes, Lane::Reads, Lane::Background];
+            let Some(next) = lanes.into_iter().find(|lane| state.lines[*lane as usize].len() > 0) else { return };
+            let room = state.room(next, now);
             if room != Room::Now {
                 return self.wake_at(state, room);
             }
-            let Some((errand, to)) = state.lines.iter_mut().find_map(Line::pop) else { return };
+            let Some((errand, to)) = state.lines[next as usize].pop() else { return };
             state.waiting -= 1;
             // Who has gone in the meantime, or is about to, needs no place.
             if !to.is_closed()
@@ -270,7 +272,7 @@ impl Governor {
     /// What is known of the location's calls.
     pub fn standing(&self) -> Standing {
         let state = self.state();
-        let waiting = [Lane::Writes, Lane::Reads].map(|lane| state.lines[lane as usize].len());
+        let waiting = [Lane::Writes, Lane::Reads, Lane::Background].map(|lane| state.lines[lane as usize].len());
         Standing { left: state.quota.left(self.now()), waiting, is_down: state.breaker.is_open() }
     }
 
@@ -290,6 +292,14 @@ enum Entered {
 }
 
 impl State {
+    /// Whether a call of this lane may be sent. Of each window a part is left to calls that somebody waits for.
+    fn room(&mut self, lane: Lane, now: Instant) -> Room {
+        match lane {
+            Lane::Background => self.quota.spare(now),
+            _ => self.quota.room(now),
+        }
+    }
+
     /// Lets those out of the lines who have gone, when there are many in them.
     fn sweep(&mut self) {
         self.lines.iter_mut().for_each(Line::sweep);

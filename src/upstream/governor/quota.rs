@@ -122,19 +122,30 @@ impl Quota {
 
     /// Whether a call that nobody waits for may be sent as well.
     pub fn has_spare(&mut self, now: Instant) -> bool {
-        self.has_more_than(now, SPARED, SPARED_OF_DAY)
+        self.spare(now) == Room::Now
+    }
+
+    /// The same, with when it may.
+    pub fn spare(&mut self, now: Instant) -> Room {
+        let room = self.room(now);
+        let day = self.day_left.zip(self.limits.daily_max).filter(|(left, max)| *left <= max / SPARED_OF_DAY);
+        match (room, day.and(self.day_ends)) {
+            (Room::Now, Some(ends)) => Room::Tomorrow(ends),
+            (Room::Now, None)
+                if self.left(now).zip(self.limits.max).is_some_and(|(left, max)| left <= max / SPARED) =>
+            {
+                self.wait(now)
+            }
+            _ => room,
+        }
     }
 
     /// Whether so much is left that a call may be sent that nobody asked for: more than half, of the window and of the day.
     pub fn has_plenty(&mut self, now: Instant) -> bool {
-        self.has_more_than(now, 2, 2)
-    }
-
-    fn has_more_than(&mut self, now: Instant, of_window: u32, of_day: u32) -> bool {
         let day = self.day_left.zip(self.limits.daily_max);
         self.room(now) == Room::Now
-            && day.is_none_or(|(left, max)| left > max / of_day)
-            && self.left(now).zip(self.limits.max).is_none_or(|(left, max)| left > max / of_window)
+            && day.is_none_or(|(left, max)| left > max / 2)
+            && self.left(now).zip(self.limits.max).is_none_or(|(left, max)| left > max / 2)
     }
 
     /// Counts a call that is sent.

@@ -49,7 +49,7 @@ async fn no_more_go_at_once_than_was_set_and_a_place_goes_to_the_next() {
     let (errand, other) = (errand(0), governor.clone());
     let third = tokio::spawn(async move { other.admit(&errand).await.map(drop) });
     tokio::task::yield_now().await;
-    assert_eq!(governor.standing().waiting, [0, 1]);
+    assert_eq!(governor.standing().waiting, [0, 1, 0]);
     drop(first);
     assert_eq!(third.await.expect("an end"), Ok(()));
     assert_eq!(governor.state().in_flight, 1);
@@ -90,6 +90,25 @@ async fn those_who_pay_take_turns_and_changes_go_before_readings() {
     drop(held);
     join_all(waiting).await;
     assert_eq!(*list.lock().expect("the list"), ["change", "1a", "2a", "3a", "1b", "2b", "1c", "1d"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_goes_last_and_leaves_a_part_of_each_window() {
+    let governor = governor(200);
+    let began = Instant::now();
+    let list = Arc::default();
+    call(&governor, 20, 19).await;
+    let waiting: Vec<_> =
+        (0..30).map(|n| wait(&governor, &list, errand(0).in_lane(Lane::Background), n.to_string())).collect();
+    advance(ms(1)).await;
+    let gone = || list.lock().expect("the list").len();
+    assert_eq!(gone(), 17, "two of twenty are left");
+    // Who comes later and waits for an answer gets one of those, and the rest goes in the next windows.
+    wait(&governor, &list, errand(1), "reading".to_owned()).await.expect("an end");
+    assert_eq!((gone(), began.elapsed() < ms(100)), (18, true));
+    join_all(waiting).await;
+    let took = began.elapsed();
+    assert!(gone() == 31 && took >= ms(10_000) && took < ms(10_100), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +267,7 @@ async fn those_who_have_gone_make_nobody_think_that_the_line_is_long() {
         let gone = governor.admit(&errand);
         assert!(tokio::time::timeout(Duration::ZERO, gone).await.is_err());
     }
-    assert_eq!(governor.standing().waiting, [0, 20]);
+    assert_eq!(governor.standing().waiting, [0, 20, 0]);
     let errand = Errand::new(Payer(0), Some(Instant::now() + ms(15_000)));
     assert!(governor.admit(&errand).await.is_ok());
 }

@@ -1,10 +1,11 @@
 //! What an operation costs, told beforehand by the command and afterwards by the header.
 
+use std::collections::BTreeSet;
 use std::process::Output;
 
 use super::super::commands::{gateway, told};
 use super::*;
-use contacts_gateway::sandbox::DEMO_CONTACT;
+use contacts_gateway::sandbox::{DEMO_CONTACT, Fault};
 
 fn explain(path: &Path, more: &[&str]) -> Output {
     let path = path.to_str().expect("a path");
@@ -143,16 +144,18 @@ async fn the_header_tells_what_an_answer_cost_and_only_then() {
     let ask = json!({ "id": DEMO_CONTACT });
     let (cold, answer) = explained(&stage, PROFILE, ask.clone()).await;
     let names: Vec<_> = cold.as_object().expect("an object").keys().map(String::as_str).collect();
-    let mut all = vec!["planned", "calls", "cacheHits", "coalesced", "quotaRemaining", "durationMs"];
+    let mut all = vec!["planned", "calls", "cacheHits", "coalesced", "quotaRemaining", "durationMs", "timeline"];
     all.sort_unstable();
     let mut sorted = names;
     sorted.sort_unstable();
     assert_eq!(sorted, all);
     let counts = |cost: &Value| ["planned", "calls", "cacheHits", "coalesced"].map(|name| cost[name].as_u64().unwrap());
     assert_eq!((counts(&cold), stage.calls()), ([4, 4, 0, 0], one_of_each()));
+    assert_eq!(told_calls(&cold), one_of_each().into_keys().map(|route| (route.to_owned(), "ok".to_owned())).collect());
     assert!(cold["durationMs"].as_f64().unwrap() > 0.0 && cold["quotaRemaining"].is_null(), "{cold}");
     let (hot, same) = explained(&stage, PROFILE, ask.clone()).await;
     assert_eq!((counts(&hot), &same["data"]), ([0, 0, 4, 0], &answer["data"]));
+    assert_eq!(hot["timeline"], json!([]));
     let plain = stage.ask(PROFILE, ask.clone()).await;
     assert_eq!((plain.get("extensions"), &plain["data"]), (None, &answer["data"]));
     // An answer that is kept is not given to who wants to know what it costs.
@@ -161,6 +164,34 @@ async fn the_header_tells_what_an_answer_cost_and_only_then() {
     let other = stage.post().header("x-gateway-explain", "0").json(&json!({ "query": "{ __typename }" }));
     let other: Value = other.send().await.unwrap().json().await.unwrap();
     assert_eq!(other.get("extensions"), None);
+}
+
+/// Route and outcome of each call of the time line, whose times have to fit into the answer's.
+fn told_calls(cost: &Value) -> BTreeSet<(String, String)> {
+    let over = cost["durationMs"].as_f64().expect("a time");
+    let calls = cost["timeline"].as_array().expect("a time line");
+    let call = |call: &Value| {
+        let [start, took] = ["startMs", "durationMs"].map(|name| call[name].as_f64().expect("a time"));
+        assert!(start >= 0.0 && took > 0.0 && start + took <= over, "{cost}");
+        ["route", "outcome"].map(|name| call[name].as_str().expect("a word").to_owned()).into()
+    };
+    let told: BTreeSet<_> = calls.iter().map(call).collect();
+    assert_eq!((told.len(), calls.len()), (calls.len(), cost["calls"].as_u64().expect("a number") as usize));
+    told
+}
+
+#[tokio::test]
+async fn each_try_is_in_the_time_line_with_how_it_ended() {
+    let stage = Stage::new().await;
+    stage.sandbox.fault(Fault::on(TASKS).status(500).times(1));
+    let query = "query T($id: ID!) { contact(id: $id) { tasks { title } } }";
+    let (cost, answer) = explained(&stage, query, json!({ "id": DEMO_CONTACT })).await;
+    assert_eq!(answer.get("errors"), None);
+    let told = [(CONTACT, "ok"), (TASKS, "ok"), (TASKS, "unavailable")];
+    assert_eq!(told_calls(&cost), told.map(|(route, outcome)| (route.to_owned(), outcome.to_owned())).into());
+    let calls = cost["timeline"].as_array().expect("a time line").iter();
+    let tasks: Vec<_> = calls.filter(|call| call["route"] == TASKS).map(|call| call["outcome"].clone()).collect();
+    assert_eq!(tasks, ["unavailable", "ok"]);
 }
 
 #[tokio::test]

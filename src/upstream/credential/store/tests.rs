@@ -1,5 +1,7 @@
 //! What a crash leaves of the store, at each step of making and of writing it.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
 use redb::{BackendError, StorageBackend};

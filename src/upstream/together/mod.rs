@@ -1,17 +1,18 @@
 //! Readings of many things at once, where the upstream has a route for that: instead of one call for each of them.
 //!
-//! Whether a credential may use the route is found out by using it. The first reading is a look, which others wait for.
-//! Whatever goes wrong, each thing is then read by itself, as if there were no such route.
+//! Whether a credential may use the route is found out by using it. The first reading is a look, which others wait for. Of all
+//! looks with a credential one may be refused. Whatever goes wrong, each thing is then read by itself, as if there were no such
+//! route.
+
+mod known;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, join_all};
-use moka::sync::Cache;
-use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::account::Account;
 use super::client::{Call, Route};
@@ -20,6 +21,8 @@ use super::error::{Error, Fault};
 use super::governor::{End, Held as HeldBack};
 use super::{Asked, Parts, Question, Session, Upstream};
 use crate::cache::{EntityKey, Kind, View};
+pub use known::Knowledge;
+use known::{State, is_refusal, may_use};
 
 /// How many things are read together.
 #[derive(Clone, Copy, Debug)]
@@ -32,15 +35,9 @@ pub struct Together {
     pub most: usize,
 }
 
-/// How long a route is left alone that failed without having been refused.
-const REST: Duration = Duration::from_secs(30);
-
 /// Most time for one call, and it takes no more than half of what the request has left: the other half is for the calls that
 /// are made when this one fails.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// More credentials than so many are not remembered.
-const MOST: u64 = 10_000;
 
 /// Several answers, each with its question and its size in bytes; or why there are none.
 pub type Several<Q> = Result<Vec<(Q, <Q as Question>::Answer, usize)>, Error>;
@@ -70,76 +67,6 @@ pub async fn fetch<Q: Question>(
 impl<Q: Question> Clone for Share<Q> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
-    }
-}
-
-/// What is known of a route with a credential.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// Nothing.
-    #[default]
-    Untried,
-    /// It works.
-    Works,
-    /// It was refused, and is not tried any more.
-    Off,
-    /// It failed, and is not tried before then.
-    Resting(Instant),
-}
-
-impl State {
-    /// Whether the route may be used.
-    fn is_open(self, now: Instant) -> bool {
-        match self {
-            Self::Untried | Self::Works => true,
-            Self::Off => false,
-            Self::Resting(until) => until <= now,
-        }
-    }
-
-    /// What it is after a reading with this outcome.
-    fn after(self, outcome: Result<(), &Error>, now: Instant) -> Self {
-        let Err(error) = outcome else {
-            return if self.is_open(now) { Self::Works } else { self };
-        };
-        let passes = matches!(
-            error.fault,
-            Fault::Timeout
-                | Fault::Unavailable
-                | Fault::RateLimited(_)
-                | Fault::Credential
-                | Fault::CallersCredential
-                | Fault::BadResponse(_)
-        );
-        match error.status {
-            // It was not even sent.
-            None if !error.reached && error.fault != Fault::Unavailable => self,
-            Some(400..500) if !passes => Self::Off,
-            _ if self == Self::Off => self,
-            _ => Self::Resting(now + REST),
-        }
-    }
-}
-
-/// What is known of each credential's routes.
-pub struct Knowledge(Cache<[u8; 32], Arc<Mutex<State>>>);
-
-impl Default for Knowledge {
-    fn default() -> Self {
-        Self(Cache::new(MOST))
-    }
-}
-
-impl Knowledge {
-    /// A token is known by itself, wherever it is used; a grant by its location, since its tokens come and go.
-    fn of(&self, account: &Account, route: Route) -> Arc<Mutex<State>> {
-        let whose = Sha256::new().chain_update(route.template).chain_update([0]);
-        let bearer = account.credential.held().filter(|_| account.credential.oauth().is_none());
-        let whose = match &bearer {
-            Some(bearer) => whose.chain_update("token").chain_update(bearer.token()),
-            None => whose.chain_update("grant").chain_update(&*account.location),
-        };
-        self.0.get_with(whose.finalize().into(), Arc::default)
     }
 }
 
@@ -183,14 +110,14 @@ impl Upstream {
         };
         let whose = |question: &Q, errand: &Errand| (question.account().view, errand.bill());
         let mut counts = HashMap::<(View, usize), usize>::new();
-        for (question, errand) in &wanted {
+        for (question, errand) in wanted.iter().filter(|(question, _)| question.may_be_together()) {
             *counts.entry(whose(question, errand)).or_default() += 1;
         }
         counts.retain(|_, count| *count >= how.least);
         let mut groups = HashMap::<(View, usize), Group<Q>>::new();
         let ask = |(question, errand): (Q, Errand)| {
             let key = whose(&question, &errand);
-            if !counts.contains_key(&key) {
+            if !question.may_be_together() || !counts.contains_key(&key) {
                 return one((question, errand));
             }
             let group = groups.entry(key).or_insert_with(|| Group::new(self, how, question.account()));
@@ -206,13 +133,21 @@ impl Upstream {
         asked
     }
 
-    async fn read_together<Q: Question>(self, how: Together, account: Arc<Account>, asked: Vec<Q>) -> Arc<Brought<Q>> {
-        if account.credential.held().is_some_and(|bearer| !bearer.was_granted(how.route.scope)) {
+    async fn read_together<Q: Question>(
+        self,
+        how: Together,
+        account: Arc<Account>,
+        mut asked: Vec<Q>,
+    ) -> Arc<Brought<Q>> {
+        let session = self.session(&account);
+        // These are read one by one whatever is brought of them.
+        asked.retain(|question| !question.is_behind_together(&session));
+        if asked.len() < how.least || !may_use(&account, how.route) {
             return Arc::default();
         }
         let known = self.parts.together.of(&account, how.route);
         // A look keeps the others waiting.
-        let state = known.clone().lock_owned().await;
+        let mut state = known.clone().lock_owned().await;
         if !state.is_open(self.parts.cache.clock().now()) {
             return Arc::default();
         }
@@ -223,15 +158,26 @@ impl Upstream {
         if *state == State::Works {
             drop(state);
         } else if let Some(part) = parts.next() {
+            let unknown = |route| self.parts.together.is_unknown(&account, route);
+            if part.first().and_then(Q::looks_after).is_some_and(unknown) {
+                return Arc::default();
+            }
+            let refused = self.parts.together.refused(&account).lock_owned().await;
+            if *refused {
+                *state = State::Off;
+                return Arc::default();
+            }
             // It goes on when nobody waits for it any more: a look that is given up would have to be made again.
-            match tokio::spawn(self.clone().read_first(account.clone(), part, state)).await {
+            match tokio::spawn(self.clone().read_first(how, account.clone(), part, (state, refused))).await {
                 Ok(Some(part)) => brought.extend(part),
                 Ok(None) | Err(_) => return Arc::default(),
             }
         }
         let each = async |part| {
-            let read = self.read_part::<Q>(&account, part).await;
-            self.note(&mut *known.lock().await, &read);
+            let read = self.read_part::<Q>(how, &account, part).await;
+            if self.note(&mut *known.lock().await, &read) {
+                *self.parts.together.refused(&account).lock().await = true;
+            }
             read.ok()
         };
         join_all(parts.map(each)).await.into_iter().flatten().for_each(|part| brought.extend(part));
@@ -240,32 +186,45 @@ impl Upstream {
 
     async fn read_first<Q: Question>(
         self,
+        how: Together,
         account: Arc<Account>,
         part: Vec<Q>,
-        mut state: OwnedMutexGuard<State>,
+        (mut state, mut refused): (OwnedMutexGuard<State>, OwnedMutexGuard<bool>),
     ) -> Option<Brought<Q>> {
-        // What finds out nothing but that there is no such way is no part of what was asked for.
-        let look = self.on(self.errand.at_no_cost());
-        let read = look.read_part(&account, part).await;
-        self.note(&mut state, &read);
-        let brought = read.ok()?;
-        self.errand.note_calls(look.errand.calls());
-        Some(brought)
+        let read = self.read_part(how, &account, part).await;
+        *refused |= self.note(&mut state, &read);
+        read.ok()
     }
 
-    async fn read_part<Q: Question>(&self, account: &Arc<Account>, asked: Vec<Q>) -> Result<Brought<Q>, Error> {
-        let (upstream, account, as_of) = (self.clone(), account.clone(), self.parts.cache.epochs().now());
-        let session = Session { upstream, account, as_of, passing: Arc::default() };
-        let read = Q::fetch_together(asked, session).await?;
+    async fn read_part<Q: Question>(
+        &self,
+        how: Together,
+        account: &Arc<Account>,
+        asked: Vec<Q>,
+    ) -> Result<Brought<Q>, Error> {
+        // What brings nothing is no part of what was asked for.
+        let own = self.on(self.errand.at_no_cost());
+        let read = Q::fetch_together(asked, own.session(account)).await?;
+        if read.is_empty() {
+            return Err(Error::bad_response(how.route.template, "nothing of what was asked for"));
+        }
+        self.errand.pay_for(&own.errand);
         let each = |(question, answer, bytes): (Q, Q::Answer, usize)| (question.key(), (Arc::new(answer), bytes));
         Ok(read.into_iter().map(each).collect())
     }
 
-    fn note<T>(&self, state: &mut State, read: &Result<T, Error>) {
+    fn session(&self, account: &Arc<Account>) -> Session {
+        let (upstream, account, as_of) = (self.clone(), account.clone(), self.parts.cache.epochs().now());
+        Session { upstream, account, as_of, passing: Arc::default() }
+    }
+
+    /// Notes what came of a reading; whether it was refused.
+    fn note<T>(&self, state: &mut State, read: &Result<T, Error>) -> bool {
         *state = state.after(read.as_ref().map(|_| ()), self.parts.cache.clock().now());
         if let Err(error) = read {
             tracing::debug!(%error, after = ?*state, "nothing was read together");
         }
+        read.as_ref().is_err_and(is_refusal)
     }
 }
 
@@ -295,52 +254,5 @@ impl Session {
         let within = half.map_or(PATIENCE, |half| half.min(PATIENCE));
         let sent = self.upstream.parts.client.send_once(errand, &self.account, call, &mut permit);
         tokio::time::timeout(within, sent).await.map_err(|_| Error::new(call.route(), Fault::Timeout))?
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_route_is_used_as_what_came_of_it_allows() {
-        let now = Instant::now();
-        let after = |state: State, fault: &Fault, status| {
-            state.after(Err(&Error { status, ..Error::new("POST /x", fault.clone()) }), now)
-        };
-        for (fault, status) in [
-            (Fault::Timeout, None),
-            (Fault::Unavailable, Some(500)),
-            (Fault::Timeout, Some(401)),
-            (Fault::Credential, Some(401)),
-            (Fault::RateLimited(REST), Some(429)),
-            (Fault::BadResponse("x".into()), Some(200)),
-        ] {
-            for before in [State::Untried, State::Works] {
-                let state = after(before, &fault, status);
-                assert!(
-                    !state.is_open(now + REST - Duration::from_millis(1)) && state.is_open(now + REST),
-                    "{fault:?}"
-                );
-                // Another part of the same reading.
-                assert_eq!(state.after(Ok(()), now), state);
-                assert_eq!(state.after(Ok(()), now + REST), State::Works);
-            }
-        }
-        for (fault, status) in [
-            (Fault::Scope("x"), 401),
-            (Fault::Location, 403),
-            (Fault::Refused(Vec::new()), 422),
-            (Fault::NotFound, 400),
-            (Fault::Gateway("x".into()), 404),
-        ] {
-            let state = after(State::Untried, &fault, Some(status));
-            assert_eq!(state, State::Off, "{fault:?}");
-            assert_eq!(after(state, &Fault::Timeout, None), State::Off);
-            assert_eq!(state.after(Ok(()), now + REST), State::Off);
-        }
-        // What was not sent tells nothing.
-        let unsent = Error { reached: false, ..Error::new("POST /x", Fault::Scope("x")) };
-        assert_eq!(State::Untried.after(Err(&unsent), now), State::Untried);
     }
 }

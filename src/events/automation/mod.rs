@@ -1,0 +1,82 @@
+//! What is to be done by itself when something happens: rules of a file, followed event by event.
+//!
+//! `rules` reads the file. For an event `run` decides what is to be done, from the `facts` that rules name, writes that down
+//! in the `store`, and has each action done by `perform`, once.
+
+mod action;
+mod address;
+mod condition;
+mod facts;
+mod form;
+mod names;
+mod own;
+mod perform;
+mod post;
+mod rehearse;
+mod rules;
+mod run;
+mod schedule;
+mod schema;
+mod shown;
+mod store;
+mod template;
+mod trigger;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use secrecy::SecretString;
+use tokio::sync::Notify;
+
+pub use form::Problem;
+pub use rehearse::{reads, rehearse};
+pub use rules::Rules;
+pub use schema::Schema;
+pub use shown::{Followed, followed};
+
+use super::{Event, Journal};
+use crate::clock::Clock;
+use crate::upstream::Account;
+use post::Post;
+
+/// The automations of this gateway.
+pub struct Automations {
+    rules: Rules,
+    schema: Schema,
+    accounts: Vec<Arc<Account>>,
+    journal: Journal,
+    post: Post,
+    clock: Clock,
+    /// A timer was set.
+    timers: Notify,
+}
+
+/// How deliveries are made.
+pub struct Deliveries {
+    /// What they are signed with.
+    pub secret: Option<SecretString>,
+    /// Whether they may go to addresses that are not of the internet.
+    pub allow_private: bool,
+}
+
+impl Automations {
+    /// Those of these rules, at these locations.
+    pub fn new(
+        rules: Rules,
+        schema: Schema,
+        accounts: Vec<Arc<Account>>,
+        journal: Journal,
+        deliveries: Deliveries,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let post = Post::new(deliveries.secret, deliveries.allow_private)
+            .context("the client of deliveries could not be made")?;
+        Ok(Self { rules, schema, accounts, journal, post, clock, timers: Notify::new() })
+    }
+
+    /// Everything that they want because of an event. `name`: the journal's name of it. An error: some of it is to be done at another
+    /// time.
+    pub async fn follow(&self, name: &str, event: &Event) -> Result<(), String> {
+        self.handle(name, event).await
+    }
+}
