@@ -18,7 +18,7 @@ use super::outcome::publish;
 use super::{Answer, Asked, GRACE, Operations, Refusal, execute, failed};
 use crate::cache::{Epoch, Flights, Joined};
 use crate::changes::{ChangedResource, Notice, Resources};
-use crate::graph::{Error, Live, Request, Wanted};
+use crate::graph::{Code, Error, Live, Request, Wanted};
 
 /// Those who watch the same are told a change within this time, as a rule.
 const KEPT: Duration = Duration::from_secs(5);
