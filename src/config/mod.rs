@@ -125,11 +125,7 @@ pub const SETTINGS: &[Setting] = &[
         "files of RSA public keys, for senders that still sign events in x-wh-signature",
     ),
     setting("GATEWAY_AUTOMATIONS", "", "a TOML file of what is to be done by itself when something happens"),
-    setting(
-        "GATEWAY_AUTOMATIONS_ALLOW_PRIVATE",
-        "false",
-        "allows automations to post to addresses that are not of the internet, and over http",
-    ),
+    setting("GATEWAY_AUTOMATIONS_ALLOW_PRIVATE", "false", "lets automations post to private addresses, and over http"),
     setting("GATEWAY_AUTOMATIONS_SECRET", "", "what posts of automations are signed with; unset: they are not signed"),
     setting("GATEWAY_AUTOMATIONS_SECRET_FILE", "", "a file that holds it, instead of GATEWAY_AUTOMATIONS_SECRET"),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
