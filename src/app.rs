@@ -3,6 +3,7 @@
 mod admission;
 mod automations;
 mod credentials;
+mod live;
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -13,13 +14,15 @@ use anyhow::Context;
 use tokio::time::Instant;
 
 pub use admission::{Admission, LONGEST_WAIT};
+pub use live::Live;
 
 use crate::auth::Auth;
 use crate::cache::{EntityCache, Epochs};
+use crate::changes::Changes;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::events::Events;
 use crate::events::automation::{Automations, Schema};
+use crate::events::{Events, Poll};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
@@ -63,10 +66,14 @@ pub struct App {
     auth: Auth,
     loader: DataLoader,
     upstream: Upstream,
+    changes: Arc<Changes>,
     operations: Arc<Operations>,
     clock: Clock,
     metrics: Arc<Metrics>,
     admission: Admission,
+    live: Live,
+    poll_interval: Duration,
+    ttls: Ttls,
     request_timeout: Duration,
     body_limit: usize,
     head_limit: usize,
@@ -110,10 +117,15 @@ impl App {
         let epochs = Arc::<Epochs>::default();
         let retry = Policy { retries: config.upstream_retries };
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
+        let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let upstream = Upstream::new(client, cache, retry, ttls(config));
+        let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
         let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
-        let sizes = Sizes { documents: config.document_cache_size, answers: config.response_cache_size };
+        let sizes = Sizes {
+            documents: config.document_cache_size,
+            answers: config.response_cache_size,
+            told: config.max_in_progress,
+        };
         let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
             .context("GATEWAY_TRUSTED_DOCUMENTS")?;
         let operations = Arc::new(Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?);
@@ -125,6 +137,7 @@ impl App {
             auth,
             loader,
             upstream,
+            changes,
             operations,
             pending: Pending::new(clock.clone()),
             events,
@@ -132,6 +145,9 @@ impl App {
             clock,
             metrics,
             admission: Admission::new(config.max_in_progress),
+            live: Live::new(&config.live),
+            poll_interval: config.live.poll_interval,
+            ttls: ttls(config),
             request_timeout: config.request_timeout,
             body_limit: config.body_limit,
             head_limit: config.head_limit,
@@ -166,6 +182,11 @@ impl App {
         self.upstream.on(Errand::new(Payer::default(), Some(deadline)))
     }
 
+    /// Who watches for changes.
+    pub fn changes(&self) -> &Arc<Changes> {
+        &self.changes
+    }
+
     /// What runs operations.
     pub fn operations(&self) -> &Operations {
         &self.operations
@@ -184,6 +205,19 @@ impl App {
     /// Room for requests.
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// Room for sockets and event streams.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// What looks at watched contacts of whose changes no webhook tells: those of locations that are opened by a key.
+    pub fn poll(&self) -> Poll {
+        let told_of = |account: &&Arc<Account>| self.events.is_some() && account.credential.oauth().is_some();
+        let accounts = self.accounts.iter().filter(|account| !told_of(account)).cloned();
+        let often = (self.poll_interval, self.ttls);
+        Poll::new(accounts, self.changes.clone(), &self.upstream, self.clock.clone(), often)
     }
 
     /// What is not counted as it happens.
@@ -288,5 +322,6 @@ impl App {
     /// Notes that the gateway is about to end.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.live.end();
     }
 }

@@ -1,6 +1,10 @@
 //! What changed, told to those who watch for it: a leaf that everyone may use.
 
+mod hub;
+
 use std::sync::Arc;
+
+pub use hub::{Changes, Notice, Watch};
 
 /// What happened to a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,4 +43,27 @@ pub struct Change {
     pub resource_id: Option<Box<str>>,
     /// The contact that it is of.
     pub contact: Box<str>,
+}
+
+/// A set of sorts of things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resources(u8);
+
+impl Resources {
+    /// This set and one more sort.
+    #[must_use]
+    pub fn with(self, resource: ChangedResource) -> Self {
+        Self(self.0 | 1 << resource as u8)
+    }
+
+    /// The sorts of either set.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether this sort is among them.
+    pub fn has(self, resource: ChangedResource) -> bool {
+        self.0 & 1 << resource as u8 != 0
+    }
 }

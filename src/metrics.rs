@@ -41,6 +41,18 @@ impl Outcome {
     }
 }
 
+/// By what somebody is told of changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    WebSocket,
+    EventStream,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Transported {
+    transport: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     outcome: &'static str,
@@ -111,6 +123,16 @@ pub struct Calls {
     pub is_down: bool,
 }
 
+impl Transport {
+    fn label(self) -> Transported {
+        let transport = match self {
+            Self::WebSocket => "websocket",
+            Self::EventStream => "event_stream",
+        };
+        Transported { transport }
+    }
+}
+
 /// What is looked up when it is asked for, instead of being counted as it happens.
 pub struct Levels {
     /// The calls of each location.
@@ -145,6 +167,10 @@ pub struct Metrics {
     journal: Family<Stated, Gauge>,
     journal_bytes: Gauge,
     lag: Gauge<f64, AtomicU64>,
+    sockets: Family<Transported, Gauge>,
+    subscriptions: Gauge,
+    told: Counter,
+    slow: Counter,
 }
 
 impl Default for Metrics {
@@ -195,6 +221,12 @@ impl Default for Metrics {
         );
         let help = "For how long the event waits that waits for the longest";
         registry.register_with_unit("events_lag", help, Unit::Seconds, lag.clone());
+        let sockets = Family::<Transported, Gauge>::default();
+        let (subscriptions, told, slow) = (Gauge::<i64>::default(), Counter::default(), Counter::default());
+        registry.register("sockets", "WebSockets and event streams that are open", sockets.clone());
+        registry.register("subscriptions", "Subscriptions that are open", subscriptions.clone());
+        registry.register("changes_told", "Changes that a subscription was told", told.clone());
+        registry.register("slow_readers", "WebSockets and event streams closed as too slow", slow.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
         Self {
@@ -216,6 +248,10 @@ impl Default for Metrics {
             journal,
             journal_bytes,
             lag,
+            sockets,
+            subscriptions,
+            told,
+            slow,
         }
     }
 }
@@ -262,6 +298,36 @@ impl Metrics {
     /// Counts an event. `kind`: one of a bounded number of types; `outcome`: a word for what became of it.
     pub fn heard(&self, kind: &'static str, outcome: &'static str) {
         self.events.get_or_create(&Heard { r#type: kind, outcome }).inc();
+    }
+
+    /// Counts a socket or an event stream that was opened.
+    pub fn opened(&self, by: Transport) {
+        self.sockets.get_or_create(&by.label()).inc();
+    }
+
+    /// Counts one that was closed.
+    pub fn closed(&self, by: Transport) {
+        self.sockets.get_or_create(&by.label()).dec();
+    }
+
+    /// Counts a subscription that begins.
+    pub fn subscribed(&self) {
+        self.subscriptions.inc();
+    }
+
+    /// Counts one that ends.
+    pub fn unsubscribed(&self) {
+        self.subscriptions.dec();
+    }
+
+    /// Counts a change that a subscription was told.
+    pub fn told(&self) {
+        self.told.inc();
+    }
+
+    /// Counts one who was too slow, and whose socket was closed for it.
+    pub fn slow_reader(&self) {
+        self.slow.inc();
     }
 
     /// Everything, as text. `None` would be a mistake of this module.

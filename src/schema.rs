@@ -1,13 +1,11 @@
 //! The schema put together from its resources.
 
-use async_graphql::{
-    Context, EmptySubscription, ID, MergedObject, Object, SDLExportOptions, SimpleObject, ValidationMode,
-};
+use async_graphql::{Context, ID, MergedObject, Object, SDLExportOptions, SimpleObject, ValidationMode};
 
 use crate::graph::Request;
 use crate::graph::cost::Fields;
 use crate::resources;
-use crate::resources::contact::{ContactMutation, ContactQuery};
+use crate::resources::contact::{ContactMutation, ContactQuery, ContactSubscription};
 use crate::resources::note::{NoteMutation, NoteQuery};
 use crate::resources::task::{TaskMutation, TaskQuery};
 use crate::upstream::Limits;
@@ -21,12 +19,12 @@ pub struct Query(ContactQuery, TaskQuery, NoteQuery, GatewayQuery);
 pub struct Mutation(ContactMutation, TaskMutation, NoteMutation);
 
 /// The schema as it is executed.
-pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, ContactSubscription>;
 
 /// Builds the schema. It executes documents that were fully validated before and validates them only for what
 /// execution needs.
 pub fn build() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+    Schema::build(Query::default(), Mutation::default(), ContactSubscription)
         .validation_mode(ValidationMode::Fast)
         // Nesting is bounded before a document gets here.
         .limit_recursive_depth(usize::MAX)

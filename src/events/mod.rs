@@ -9,6 +9,7 @@ mod event;
 mod hearing;
 mod intake;
 pub mod journal;
+mod poll;
 mod signatures;
 mod worker;
 
@@ -23,6 +24,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub use event::{Event, Unreadable};
 pub use intake::Heard;
 pub use journal::Journal;
+pub use poll::Poll;
 pub use signatures::Signed;
 pub use worker::Follow;
 

@@ -169,7 +169,9 @@ impl Events {
     fn tell(&self, event: Option<&Event>) -> Result<Whose, &'static str> {
         let change = hearing::change(event, &self.served)?;
         hearing::forget(&self.upstream, &change);
-        Ok((change.location, change.contact))
+        let whose = (change.location.clone(), change.contact.clone());
+        self.upstream.tell_of(change);
+        Ok(whose)
     }
 
     fn enqueue<'a>(&'a self, desk: &mut Desk<'a>, item: Item, places: &'a Semaphore, stopping: &watch::Receiver<bool>) {

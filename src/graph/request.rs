@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dataloader::DataLoader;
 use super::error::{Code, Error};
+use super::live::Live;
 use super::scope::Scope;
 use super::trail::Trail;
 use crate::cache::Held;
@@ -28,6 +29,8 @@ pub struct Request {
     pub merges: bool,
     /// The fields that it may have to ask upstream for, at any place; `None`: that is not known.
     pub asks: Option<Arc<[&'static str]>>,
+    /// What it has to do with changes.
+    pub live: Live,
     loader: DataLoader,
     upstream: Upstream,
     deadline: Instant,
@@ -52,7 +55,7 @@ impl Request {
     /// `deadline`: what is not there by then is answered as timed out.
     pub fn new(caller: Arc<Caller>, payer: Payer, loader: DataLoader, deadline: Instant) -> Self {
         let upstream = loader.upstream().on(Errand::new(payer, Some(deadline)));
-        Self { caller, trail: Arc::default(), merges: true, asks: None, loader, upstream, deadline }
+        Self { caller, trail: Arc::default(), merges: true, asks: None, live: Live::No, loader, upstream, deadline }
     }
 
     /// The same request, for which nobody waits: its changes go after everything that somebody waits for.

@@ -1,4 +1,4 @@
-//! `/graphql`: GraphQL over HTTP, by POST and by GET.
+//! `/graphql`: GraphQL over HTTP, by POST and by GET; what is told of changes begins here, too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::freshness;
 use super::identify::identify;
+use super::live;
 use super::negotiate::Media;
 use super::read::{self, Unread};
 use super::track::RequestId;
@@ -29,7 +30,7 @@ use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
 
 /// When a request that there is no room for may be sent again. Most of those in progress are answered by then.
-const RETRY: Duration = Duration::from_secs(1);
+pub const RETRY: Duration = Duration::from_secs(1);
 
 /// `POST /graphql`.
 pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Response {
@@ -43,10 +44,16 @@ pub async fn post(State(app): State<Arc<App>>, request: extract::Request) -> Res
 }
 
 /// `GET /graphql`.
-pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let id = RequestId::of(&headers);
-    let response = match Exchange::open(&app, &headers, &id).await {
-        Ok(exchange) => exchange.answer(Way::Get, query.unwrap_or_default().into()).await,
+pub async fn get(State(app): State<Arc<App>>, request: extract::Request) -> Response {
+    let (parts, _) = request.into_parts();
+    let id = RequestId::of(&parts.headers);
+    if live::is_asked(&parts.headers) {
+        let response = live::upgrade(app, parts, id.clone()).await;
+        return id.put(response);
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let response = match Exchange::open(&app, &parts.headers, &id).await {
+        Ok(exchange) => exchange.answer(Way::Get, Bytes::copy_from_slice(query.as_bytes())).await,
         Err(refused) => *refused,
     };
     id.put(response)
@@ -72,7 +79,7 @@ pub async fn named(
 
 /// A request whose caller is known, and in what form its answer goes out.
 struct Exchange<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     headers: &'a HeaderMap,
     id: &'a RequestId,
     media: Media,
@@ -82,7 +89,7 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    async fn open(app: &'a App, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
+    async fn open(app: &'a Arc<App>, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
@@ -109,10 +116,13 @@ impl<'a> Exchange<'a> {
         refuse(self.media, why, self.id)
     }
 
-    /// There is no room for it.
-    fn crowded(&self) -> Response {
+    fn note_crowd(&self) {
         self.app.admission().tell_refused();
         self.app.metrics().refused("in_progress");
+    }
+
+    /// There is no room for it.
+    fn crowded(&self) -> Response {
         self.count(Outcome::Refused);
         let mut response = self.refuse((503, Error::crowded(RETRY)));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
@@ -126,6 +136,7 @@ impl<'a> Exchange<'a> {
         }
         let Some(room) = self.app.admission().body() else {
             read::drain(body, self.app.body_limit()).await;
+            self.note_crowd();
             return self.crowded();
         };
         let read = read::body(body, self.app.body_limit(), self.deadline()).await;
@@ -137,11 +148,14 @@ impl<'a> Exchange<'a> {
     }
 
     async fn answer(self, way: Way, bytes: Bytes) -> Response {
-        let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let operations = self.app.operations();
         if operations.has_manifest() {
             operations.keep_up().await;
         }
+        if self.media == Media::EventStream {
+            return Box::pin(self.stream(way, bytes)).await;
+        }
+        let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let explains = explains(self.headers);
         if let Some(ready) = operations.known(&incoming).filter(|_| !explains) {
             self.count(Outcome::Kept);
@@ -153,21 +167,16 @@ impl<'a> Exchange<'a> {
 
     async fn execute(self, incoming: Incoming, explains: bool) -> Response {
         let Some(_place) = self.app.admission().place(self.deadline()).await else {
+            self.note_crowd();
             return self.crowded();
         };
         let way = incoming.way;
-        let asked = match way {
-            Way::Post if read::is_batch(&incoming.bytes) => return self.batch(&incoming.bytes, explains).await,
-            Way::Post => read::is_plain(self.headers).and_then(|()| read::from_body(&incoming.bytes)),
-            Way::Get => read::from_query(&incoming.bytes),
-            Way::Named => read::from_name(self.app.operations(), &incoming.bytes),
-        };
-        let asked = match asked {
+        if way == Way::Post && read::is_batch(&incoming.bytes) {
+            return self.batch(&incoming.bytes, explains).await;
+        }
+        let asked = match self.asked(way, &incoming.bytes) {
             Ok(asked) => asked,
-            Err(why) => {
-                self.count(Outcome::Refused);
-                return self.refuse(why);
-            }
+            Err(refused) => return *refused,
         };
         match self.run(incoming, &asked, explains).await {
             Answer::Ready(ready) => self.send(&ready, way),
@@ -185,21 +194,34 @@ impl<'a> Exchange<'a> {
         if explains {
             request.explain();
         }
-        let trail = request.trail.clone();
-        let answer = self.app.operations().run(request, incoming, asked, self.id.as_str()).await;
-        let (held, shared, started) = trail.counts();
-        tracing::debug!(request_id = self.id.as_str(), held, shared, started, "executed");
-        self.app.metrics().valued((held, shared, started));
-        self.count(match &answer {
-            Answer::Ready(_) => Outcome::Executed,
-            Answer::Executed(response) if response.errors.is_empty() => Outcome::Executed,
-            Answer::Executed(_) => Outcome::Failed,
-            Answer::Refused(_) => Outcome::Refused,
-        });
-        if let Answer::Refused(Refusal { guard: Some(guard), .. }) = &answer {
-            self.app.metrics().refused(guard);
-        }
-        answer
+        execute(self.app, request, incoming, asked, self.id.as_str(), self.began).await
+    }
+
+    fn asked(&self, way: Way, bytes: &[u8]) -> Result<Asked, Box<Response>> {
+        let asked = match way {
+            Way::Post => read::is_plain(self.headers).and_then(|()| read::from_body(bytes)),
+            Way::Get => read::from_query(bytes),
+            Way::Named => read::from_name(self.app.operations(), bytes),
+        };
+        asked.map_err(|why| {
+            self.count(Outcome::Refused);
+            self.refuse(why).into()
+        })
+    }
+
+    /// Answers with a stream of events.
+    async fn stream(self, way: Way, bytes: Bytes) -> Response {
+        let asked = match self.asked(way, &bytes) {
+            Ok(asked) => asked,
+            Err(refused) => return *refused,
+        };
+        let Some(room) = self.app.live().room() else {
+            self.app.metrics().refused("sockets");
+            return self.crowded();
+        };
+        let (app, caller, id) = (self.app.clone(), self.caller.clone(), self.id.clone());
+        let asking = Arc::new(live::Asking { app, caller, payer: self.payer, id });
+        live::stream(asking, (asked, way, bytes), self.headers, room).await
     }
 
     /// Several requests at once, each with an answer of its own, in their order. Each is what it would be by itself, but for the
@@ -275,6 +297,33 @@ fn unshared(mut response: Response) -> Response {
 enum Told {
     Always,
     ByMedia,
+}
+
+/// Executes an operation, and counts it.
+pub async fn execute(
+    app: &App,
+    request: Request,
+    incoming: Incoming,
+    asked: &Asked,
+    id: &str,
+    began: Instant,
+) -> Answer {
+    let trail = request.trail.clone();
+    let answer = app.operations().run(request, incoming, asked, id).await;
+    let (held, shared, started) = trail.counts();
+    tracing::debug!(request_id = id, held, shared, started, "executed");
+    app.metrics().valued((held, shared, started));
+    let outcome = match &answer {
+        Answer::Ready(_) => Outcome::Executed,
+        Answer::Executed(response) if response.errors.is_empty() => Outcome::Executed,
+        Answer::Executed(_) => Outcome::Failed,
+        Answer::Refused(_) => Outcome::Refused,
+    };
+    app.metrics().answered(outcome, began.elapsed());
+    if let Answer::Refused(Refusal { guard: Some(guard), .. }) = &answer {
+        app.metrics().refused(guard);
+    }
+    answer
 }
 
 /// The answer to a request that is not run.

@@ -9,7 +9,8 @@ use crate::auth::{Admitted, Refusal};
 use crate::graph::error::brief;
 use crate::graph::{Code, Error};
 
-const LOCATION: &str = "x-location-id";
+/// The header that names a location.
+pub const LOCATION: &str = "x-location-id";
 
 /// The caller of a request, or why there is none, with the HTTP status that fits.
 pub async fn identify(app: &App, headers: &HeaderMap) -> Result<Admitted, (u16, Error)> {

@@ -4,6 +4,7 @@ mod explorer;
 mod freshness;
 mod graphql;
 mod identify;
+mod live;
 mod negotiate;
 mod oauth;
 mod pages;
@@ -15,17 +16,21 @@ mod webhooks;
 
 use std::future::{Future, pending};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::app::App;
 use server::Limits;
 pub use track::Tracked;
+
+/// When the gateway ends, sockets have so long to tell their clients.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Everything that the gateway answers over HTTP, without a socket.
 pub fn service(app: Arc<App>) -> Tracked {
@@ -93,14 +98,23 @@ pub async fn serve(
         };
         working.work(stop).await;
     });
+    let (sockets, polling) = (app.clone(), app.poll().run());
     let out_of_time = async {
         if draining.await.is_err() {
             pending::<()>().await;
         }
         sleep(most).await;
     };
+    let polled = async {
+        polling.await;
+        pending::<()>().await;
+    };
     tokio::select! {
-        () = server::run(listener, service(app), limits, stop) => {}
+        () = polled => {}
+        () = server::run(listener, service(app), limits, stop) => {
+            // A server knows nothing of what became a socket.
+            let _ = timeout(FAREWELL, sockets.live().ended()).await;
+        }
         () = out_of_time => {
             tracing::warn!("some connections were cut: their requests were not complete in time");
         }

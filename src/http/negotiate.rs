@@ -1,4 +1,4 @@
-//! In which of the two GraphQL media types an answer goes out.
+//! In which of the GraphQL media types an answer goes out.
 
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderValue};
@@ -10,18 +10,20 @@ pub enum Media {
     Json,
     /// `application/graphql-response+json`: the status tells whether the request was executed.
     GraphqlResponse,
+    /// `text/event-stream`: answers one after the other. What is refused before there is a stream is told in JSON.
+    EventStream,
 }
 
 impl Media {
     /// As a header.
     pub fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Json => "application/json; charset=utf-8",
+            Self::Json | Self::EventStream => "application/json; charset=utf-8",
             Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
         })
     }
 
-    /// What the caller likes best; `None` when it takes neither. Who does not say gets `application/json`.
+    /// What the caller likes best; `None` when it takes none of them. Who does not say gets `application/json`.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut all = headers.get_all(ACCEPT).iter();
         match (all.next(), all.next()) {
@@ -48,6 +50,7 @@ fn read(range: &str) -> Option<(Media, f32)> {
     let mut parts = range.split(';').map(str::trim);
     let media = match parts.next()?.to_ascii_lowercase().as_str() {
         "application/graphql-response+json" => Media::GraphqlResponse,
+        "text/event-stream" => Media::EventStream,
         "application/json" | "application/*" | "*/*" => Media::Json,
         _ => return None,
     };
@@ -73,6 +76,8 @@ mod tests {
                 Some(Media::GraphqlResponse),
             ),
             (Some("text/html, */*;q=0.1"), Some(Media::Json)),
+            (Some("text/event-stream"), Some(Media::EventStream)),
+            (Some("application/json, text/event-stream;q=0.9"), Some(Media::Json)),
             (Some("text/html"), None),
             (Some("application/json;q=0"), None),
         ];

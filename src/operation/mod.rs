@@ -3,16 +3,17 @@
 mod answers;
 mod asked;
 mod document;
+mod execution;
 mod explain;
 mod facts;
 mod guard;
 mod inside;
+mod live;
 mod outcome;
 mod plan;
 mod scan;
 mod trusted;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use apollo_compiler::response::JsonMap;
 use async_graphql::{Response, ServerError, Variables};
 use futures_util::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
@@ -32,9 +33,12 @@ pub use answers::{Incoming, Ready, Way};
 pub use asked::Asked;
 pub use document::Problem;
 use document::{Document, Documents, Operation};
+use execution::execute;
 pub use explain::{Explained, Explainer};
 use facts::Kind;
 pub use guard::Bounds;
+pub use live::Subscription;
+use live::Told;
 use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
 use plan::Plan;
 pub use trusted::Trusted;
@@ -78,13 +82,15 @@ impl Refusal {
     }
 }
 
-/// Most memory for what is kept of requests, in bytes.
+/// Bounds on what is kept of requests, in bytes, and on what is done at one time.
 #[derive(Clone, Copy)]
 pub struct Sizes {
     /// For documents that were seen.
     pub documents: u64,
     /// For answers.
     pub answers: u64,
+    /// How many changes are told at one time.
+    pub told: usize,
 }
 
 /// Runs operations.
@@ -96,6 +102,7 @@ pub struct Operations {
     manifest: AtomicU64,
     bounds: Bounds,
     answers: Arc<Answers>,
+    told: Told,
 }
 
 /// An operation with its variables.
@@ -134,6 +141,7 @@ impl Operations {
             manifest: AtomicU64::new(0),
             bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
+            told: Told::new(sizes.told),
         })
     }
 
@@ -232,13 +240,27 @@ impl Operations {
     ) -> Result<Prepared<'a>, (u16, Problem)> {
         let bad = |problem: Problem| (400, problem);
         let operation = document.choose(asked.operation_name.as_deref()).map_err(bad)?;
-        if way != Way::Post && operation.facts.kind != Kind::Query {
-            let message = "GET only runs queries: send this operation by POST.";
-            return Err((405, Error::bad_input(message).into()));
+        match (operation.facts.kind, way) {
+            (Kind::Subscription, _) => return Err((400, Error::bad_input(STREAMED).into())),
+            (Kind::Mutation, Way::Get | Way::Named) => {
+                let message = "GET only runs queries: send this operation by POST.";
+                return Err((405, Error::bad_input(message).into()));
+            }
+            _ => {}
         }
+        self.with_variables(caller, document, operation, asked).map_err(bad)
+    }
+
+    fn with_variables<'a>(
+        &self,
+        caller: &Caller,
+        document: &Document,
+        operation: &'a Operation,
+        asked: &Asked,
+    ) -> Result<Prepared<'a>, Problem> {
         let none = JsonMap::new();
         let given = asked.variables.as_ref().unwrap_or(&none);
-        let (variables, json) = variables(&self.documents, operation, given).map_err(bad)?;
+        let (variables, json) = variables(&self.documents, operation, given)?;
         Ok(Prepared { operation, variables, key: Key::new(caller.eyes(), &document.digest, operation.name(), &json) })
     }
 
@@ -326,47 +348,10 @@ enum Begun {
     Shared(Flight<Outcome>, bool),
 }
 
-/// What the library makes of it.
-async fn execute(schema: Schema, request: Request, executable: async_graphql::Request) -> Response {
-    let deadline = request.deadline() + GRACE;
-    within(deadline, schema.execute(executable.data(request))).await
-}
-
-/// What comes of an execution in its time; a panic of a field is an error of this request alone.
-async fn within(deadline: Instant, execution: impl Future<Output = Response>) -> Response {
-    let error = match timeout_at(deadline, AssertUnwindSafe(execution).catch_unwind()).await {
-        Ok(Ok(response)) => return response,
-        Ok(Err(_)) => {
-            tracing::error!("a field panicked");
-            Error::internal()
-        }
-        Err(_) => Error::out_of_time(),
-    };
-    Response::from_errors(vec![server_error(error.into(), "")])
-}
+const STREAMED: &str = "A subscription is a stream of answers: ask for it with `accept: text/event-stream`, or over a \
+    WebSocket with the subprotocol graphql-transport-ws.";
 
 fn failed(error: Error) -> Outcome {
     let response = Response::from_errors(vec![server_error(error.into(), "")]);
     Outcome::Failed(Arc::new(Failed::new(response, false)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_panic_of_a_field_is_an_error_of_its_request_and_so_is_one_that_takes_too_long() {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let code = |response: Response| {
-            assert_eq!(response.data, async_graphql::Value::Null);
-            let [error] = &*response.errors else { panic!("{:?}", response.errors) };
-            assert!(!error.message.contains("secret"), "{}", error.message);
-            error.extensions.as_ref().and_then(|told| told.get("code")).map(ToString::to_string)
-        };
-        let panicked = within(deadline, async { panic!("a secret of the code") }).await;
-        assert_eq!(code(panicked).as_deref(), Some("\"INTERNAL\""));
-        let late = within(deadline, std::future::pending()).await;
-        assert_eq!(code(late).as_deref(), Some("\"UPSTREAM_TIMEOUT\""));
-        assert!(within(deadline, async { Response::default() }).await.errors.is_empty());
-    }
 }

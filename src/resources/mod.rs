@@ -10,6 +10,7 @@ pub mod note;
 pub mod probe;
 pub mod task;
 mod texts;
+pub mod watched;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! of its own takes is not the text.
 
 /// `N` texts, each of which may be missing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts<const N: usize> {
     all: Box<str>,
     /// Where each of them ends, and whether it is missing.

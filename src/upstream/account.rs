@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::credential::{Credential, Trouble};
 use super::governor::{Allowance, Governor, Limits, Standing};
 use crate::cache::View;
+use crate::changes::{Change, ChangeKind, ChangedResource};
 
 /// How long a refused credential is told of without being tried again.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
@@ -97,6 +98,11 @@ impl Account {
         self.is_only
     }
 
+    /// Whether the credential is the caller's own, and not the gateway's.
+    pub fn is_callers(&self) -> bool {
+        self.is_callers
+    }
+
     /// Whether its key opens other locations, too.
     pub fn opens_others(&self) -> bool {
         self.opens_others
@@ -106,6 +112,17 @@ impl Account {
     /// for, and then what is elsewhere does not exist here.
     pub fn shows(&self, location: &str) -> bool {
         self.is_only || *self.location == *location
+    }
+
+    /// What those are told who watch this location, when something of a contact changed. `id`: the id of what changed.
+    pub fn change(&self, kind: ChangeKind, resource: ChangedResource, id: Option<&str>, contact: &str) -> Change {
+        Change {
+            location: (&*self.location).into(),
+            kind,
+            resource,
+            resource_id: id.map(Into::into),
+            contact: contact.into(),
+        }
     }
 
     /// A location as a caller's own credential sees it. `places`: for the calls of all who ask the location.
@@ -129,6 +146,11 @@ impl Account {
     /// What is known of its calls.
     pub fn standing(&self) -> Standing {
         self.governor.standing()
+    }
+
+    /// Whether calls may be sent that nobody asked for.
+    pub fn has_plenty(&self) -> bool {
+        self.governor.has_plenty()
     }
 
     /// How many calls may still be sent in this window, as far as the upstream told its limit.

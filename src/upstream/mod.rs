@@ -44,6 +44,7 @@ use lately::Lately;
 use together::{Knowledge, Share};
 
 use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag};
+use crate::changes::Changes;
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -175,6 +176,7 @@ struct Parts {
     forgetting: Mutex<()>,
     lately: Lately,
     together: Knowledge,
+    changes: Arc<Changes>,
 }
 
 /// What the cache has of an answer.
@@ -195,11 +197,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Puts the parts together.
-    pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls) -> Self {
+    /// Puts the parts together. `changes`: who is told of the changes that are made.
+    pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls, changes: Arc<Changes>) -> Self {
         let lately = Lately::new(cache.clock().clone());
         let (flights, forgetting, together) = (Flights::default(), Mutex::default(), Knowledge::default());
-        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately, together });
+        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately, together, changes });
         Self { parts, errand: Errand::new(Payer::default(), None) }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
+use crate::changes::Change;
 
 /// By so much the upstream's clock may be behind: what it says to have been created this long before a change began may have
 /// been created by it. Clocks that are kept agree to milliseconds, and some write whole seconds; a form that was sent twice
@@ -32,6 +33,9 @@ pub trait Write: Clone + Debug + Send + Sync + 'static {
 
     /// Tells everything that is not true any more. `None`: it is not known what came of the call.
     fn touched(&self, done: Option<&Self::Done>, tell: &mut dyn FnMut(Tag<'_>));
+
+    /// Tells those who watch what happened. `None`: it is not known what came of the call, and they are told to look.
+    fn tell(&self, done: Option<&Self::Done>, tell: &mut dyn FnMut(Change));
 
     /// From where the change may be missing for a while.
     fn behind<'a>(&'a self, _done: Option<&'a Self::Done>) -> Behind<'a> {
@@ -103,6 +107,11 @@ impl Upstream {
         touched(&mut |tag| self.forget(tag));
     }
 
+    /// Tells those who watch of a change that was made elsewhere.
+    pub fn tell_of(&self, change: Change) {
+        self.parts.changes.publish(change);
+    }
+
     /// Makes a change, begun while its errand has time or not at all.
     ///
     /// It runs in a task of its own: when its caller has gone, what it touched still has to be forgotten when the
@@ -167,14 +176,23 @@ impl Upstream {
         // Before the forgetting: who reads after that has to know.
         write.touched(None, &mut |tag| self.parts.lately.doubt(epochs.slot(tag)));
         self.settle(write, None, None);
+        self.publish(write, None);
     }
 
-    /// Forgets what a change touched, and then keeps what its answer told, if it was one that `began`.
+    /// Tells a change to those who watch, after what it touched was forgotten.
+    fn publish<W: Write>(&self, write: &W, done: Option<&W::Done>) {
+        let changes = &self.parts.changes;
+        if changes.are_watched() {
+            write.tell(done, &mut |change| changes.publish(change));
+        }
+    }
+
+    /// Forgets what a change touched, then keeps what its answer told, if it was one that `began`, and tells those who watch.
     pub fn settle<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>) {
         let cache = &self.parts.cache;
         let epochs = cache.epochs();
         // Between the look at what was forgotten meanwhile and the forgetting of one's own, nobody else may forget.
-        let _turn = self.parts.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.parts.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shelf = Shelf { upstream: self, began: began.unwrap_or_else(|| epochs.now()), put: Vec::new() };
         if let (Some(done), Some(_)) = (done, began) {
             write.keep(done, &mut shelf);
@@ -185,6 +203,10 @@ impl Upstream {
         let as_of = epochs.now();
         for put in shelf.put {
             put(cache, as_of);
+        }
+        drop(turn);
+        if done.is_some() {
+            self.publish(write, done);
         }
     }
 

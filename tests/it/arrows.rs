@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "state",
         ],
     ),
-    ("operation", &["schema", "graph", "caller", "cache", "clock", "config", "live_file"]),
+    ("operation", &["schema", "graph", "caller", "cache", "changes", "clock", "config", "live_file"]),
     ("schema", &["resources", "graph", "upstream", "changes"]),
     ("resources", &["graph", "upstream", "cache", "changes"]),
     ("graph", &["caller", "upstream", "cache", "changes"]),

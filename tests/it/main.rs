@@ -32,6 +32,7 @@ mod sandbox;
 mod schema;
 mod security;
 mod stale;
+mod subscriptions;
 mod support;
 mod tenancy;
 mod together;

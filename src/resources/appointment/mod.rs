@@ -3,7 +3,7 @@
 mod api;
 pub(in crate::resources) mod cost;
 mod loader;
-mod model;
+pub(in crate::resources) mod model;
 
 use async_graphql::{Context, Enum, ID, Object};
 

@@ -6,7 +6,7 @@ use super::AppointmentStatus;
 use crate::resources::texts::Texts;
 
 /// A meeting with a contact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Appointment {
     /// In the order of the methods.
     pub texts: Texts<8>,

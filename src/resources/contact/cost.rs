@@ -76,6 +76,12 @@ pub const FIELDS: &[Fields] = &[
         ],
         at_hand: &[],
     },
+    Fields { on: "Subscription", costs: &[], at_hand: &["contactChanged", "contactsChanged"] },
+    Fields {
+        on: "ContactChange",
+        costs: &[("contact", Cost::Contact(&CONTACT))],
+        at_hand: &["kind", "resource", "resourceId", "contactId"],
+    },
     Fields {
         on: "Contact",
         costs: &[

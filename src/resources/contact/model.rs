@@ -158,7 +158,7 @@ impl FromIterator<Part> for Parts {
 }
 
 /// A contact, or as much of it as one route told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
     /// What is known of it. A part that is known and absent has no value upstream.
     pub known: Parts,

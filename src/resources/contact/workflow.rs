@@ -7,6 +7,7 @@ use serde_json::Map;
 
 use super::look::is_here;
 use crate::cache::Tag;
+use crate::changes::Change;
 use crate::upstream::wire;
 use crate::upstream::{Account, Call, Error, Id, Route, Upstream, Write};
 
@@ -36,6 +37,8 @@ impl Write for Start {
 
     /// What the workflow does is told by events.
     fn touched(&self, _: Option<&()>, _: &mut dyn FnMut(Tag<'_>)) {}
+
+    fn tell(&self, _: Option<&()>, _: &mut dyn FnMut(Change)) {}
 
     async fn is_here(&self, upstream: &Upstream) -> Result<bool, Error> {
         is_here(upstream, &self.account, &self.contact).await

@@ -12,6 +12,7 @@ use super::loader::ContactById;
 use super::look::{find_same, is_as_sent, is_gone, is_here, read_whole};
 use super::model::{Contact, Part, Parts};
 use crate::cache::{Tag, View};
+use crate::changes::{Change, ChangeKind, ChangedResource};
 use crate::resources::changed::Changed;
 use crate::upstream::wire;
 use crate::upstream::{Account, Behind, Call, Error, Fault, Id, Shelf, Upstream, Write};
@@ -48,6 +49,10 @@ impl Write for Create {
             Some(contact) => told(&self.account, Changed::ContactCame(contact.id()), contact, tell),
             None => Changed::SomeContactCame.tell(&self.account.view, tell),
         }
+    }
+
+    fn tell(&self, done: Option<&Contact>, tell: &mut dyn FnMut(Change)) {
+        done.into_iter().for_each(|contact| tell(told_of(&self.account, ChangeKind::Created, contact)));
     }
 
     fn keep(&self, contact: &Contact, shelf: &mut Shelf<'_>) {
@@ -118,6 +123,14 @@ impl Write for Update {
         }
     }
 
+    fn tell(&self, done: Option<&Contact>, tell: &mut dyn FnMut(Change)) {
+        let kind = ChangeKind::Updated;
+        tell(match done {
+            Some(contact) => told_of(&self.account, kind, contact),
+            None => told_of_id(&self.account, kind, self.id.as_str()),
+        });
+    }
+
     fn keep(&self, contact: &Contact, shelf: &mut Shelf<'_>) {
         keep(&self.account, contact, shelf);
     }
@@ -185,6 +198,14 @@ impl Write for Upsert {
         }
     }
 
+    fn tell(&self, done: Option<&Upserted>, tell: &mut dyn FnMut(Change)) {
+        match done {
+            Some(Upserted { created: true, contact }) => tell(told_of(&self.account, ChangeKind::Created, contact)),
+            Some(Upserted { contact, .. }) => tell(told_of(&self.account, ChangeKind::Updated, contact)),
+            None => self.about.iter().for_each(|id| tell(told_of_id(&self.account, ChangeKind::Updated, id))),
+        }
+    }
+
     fn keep(&self, done: &Upserted, shelf: &mut Shelf<'_>) {
         keep(&self.account, &done.contact, shelf);
     }
@@ -226,6 +247,11 @@ impl Write for Delete {
 
     fn touched(&self, _: Option<&()>, tell: &mut dyn FnMut(Tag<'_>)) {
         Changed::ContactGone(self.id.as_str()).tell(&self.account.view, tell);
+    }
+
+    fn tell(&self, done: Option<&()>, tell: &mut dyn FnMut(Change)) {
+        let kind = done.map_or(ChangeKind::Updated, |()| ChangeKind::Deleted);
+        tell(told_of_id(&self.account, kind, self.id.as_str()));
     }
 
     fn keep(&self, (): &(), shelf: &mut Shelf<'_>) {
@@ -286,6 +312,10 @@ impl Write for EditTags {
         Changed::Contact(self.id.as_str()).tell(&self.account.view, tell);
     }
 
+    fn tell(&self, _: Option<&Contact>, tell: &mut dyn FnMut(Change)) {
+        tell(told_of_id(&self.account, ChangeKind::Updated, self.id.as_str()));
+    }
+
     fn keep(&self, contact: &Contact, shelf: &mut Shelf<'_>) {
         keep(&self.account, contact, shelf);
     }
@@ -316,6 +346,19 @@ fn told(account: &Account, changed: Changed<'_>, contact: &Contact, tell: &mut d
     if contact.location_id() != &*account.location {
         changed.tell(&View::new(contact.location_id(), ""), tell);
     }
+}
+
+/// What those are told who watch the location that the contact is in.
+fn told_of(account: &Account, kind: ChangeKind, contact: &Contact) -> Change {
+    let change = told_of_id(account, kind, contact.id());
+    match account.shows(contact.location_id()) {
+        true => change,
+        false => Change { location: contact.location_id().into(), ..change },
+    }
+}
+
+fn told_of_id(account: &Account, kind: ChangeKind, id: &str) -> Change {
+    account.change(kind, ChangedResource::Contact, Some(id), id)
 }
 
 /// As much of it as the answer told, or that the location has no such contact.

@@ -4,7 +4,7 @@ mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod loader;
-mod model;
+pub(in crate::resources) mod model;
 mod mutation;
 mod writes;
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::resources::texts::Texts;
 
 /// Something written down about a contact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Note {
     /// In the order of the methods.
     pub texts: Texts<6>,

@@ -10,6 +10,7 @@ use super::api;
 use super::loader::{NoteById, NotesOf};
 use super::model::Note;
 use crate::cache::Tag;
+use crate::changes::{Change, ChangeKind, ChangedResource};
 use crate::resources::changed::Changed;
 use crate::resources::contact::is_here;
 use crate::upstream::wire;
@@ -44,6 +45,11 @@ impl Write for Create {
         let contact = self.contact.as_str();
         let changed = done.map_or(Changed::NoteCame(contact), |note| Changed::Note(contact, note.id()));
         changed.tell(&self.account.view, tell);
+    }
+
+    fn tell(&self, done: Option<&Arc<Note>>, tell: &mut dyn FnMut(Change)) {
+        let (kind, id) = done.map_or((ChangeKind::Updated, None), |note| (ChangeKind::Created, Some(note.id())));
+        tell(self.account.change(kind, ChangedResource::Note, id, self.contact.as_str()));
     }
 
     fn keep(&self, note: &Arc<Note>, shelf: &mut Shelf<'_>) {
@@ -97,6 +103,11 @@ impl Write for Update {
         Changed::Note(self.contact.as_str(), self.id.as_str()).tell(&self.account.view, tell);
     }
 
+    fn tell(&self, _: Option<&Arc<Note>>, tell: &mut dyn FnMut(Change)) {
+        let (id, contact) = (Some(self.id.as_str()), self.contact.as_str());
+        tell(self.account.change(ChangeKind::Updated, ChangedResource::Note, id, contact));
+    }
+
     fn keep(&self, note: &Arc<Note>, shelf: &mut Shelf<'_>) {
         keep(&self.account, &self.contact, note, shelf);
     }
@@ -137,6 +148,12 @@ impl Write for Delete {
 
     fn touched(&self, _: Option<&()>, tell: &mut dyn FnMut(Tag<'_>)) {
         Changed::Note(self.contact.as_str(), self.id.as_str()).tell(&self.account.view, tell);
+    }
+
+    fn tell(&self, done: Option<&()>, tell: &mut dyn FnMut(Change)) {
+        let (id, contact) = (Some(self.id.as_str()), self.contact.as_str());
+        let kind = done.map_or(ChangeKind::Updated, |()| ChangeKind::Deleted);
+        tell(self.account.change(kind, ChangedResource::Note, id, contact));
     }
 
     fn keep(&self, (): &(), shelf: &mut Shelf<'_>) {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::resources::texts::Texts;
 
 /// Something to do for a contact.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// In the order of the methods.
     pub texts: Texts<6>,

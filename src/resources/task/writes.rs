@@ -10,6 +10,7 @@ use super::api;
 use super::loader::{TaskById, TasksOf};
 use super::model::Task;
 use crate::cache::Tag;
+use crate::changes::{Change, ChangeKind, ChangedResource};
 use crate::resources::changed::Changed;
 use crate::resources::contact::is_here;
 use crate::upstream::wire;
@@ -44,6 +45,11 @@ impl Write for Create {
         let contact = self.contact.as_str();
         let changed = done.map_or(Changed::TaskCame(contact), |task| Changed::Task(contact, task.id()));
         changed.tell(&self.account.view, tell);
+    }
+
+    fn tell(&self, done: Option<&Arc<Task>>, tell: &mut dyn FnMut(Change)) {
+        let (kind, id) = done.map_or((ChangeKind::Updated, None), |task| (ChangeKind::Created, Some(task.id())));
+        tell(self.account.change(kind, ChangedResource::Task, id, self.contact.as_str()));
     }
 
     fn behind<'a>(&'a self, _: Option<&'a Arc<Task>>) -> Behind<'a> {
@@ -107,6 +113,11 @@ impl Write for Update {
         Changed::Task(self.contact.as_str(), self.id.as_str()).tell(&self.account.view, tell);
     }
 
+    fn tell(&self, _: Option<&Arc<Task>>, tell: &mut dyn FnMut(Change)) {
+        let (id, contact) = (Some(self.id.as_str()), self.contact.as_str());
+        tell(self.account.change(ChangeKind::Updated, ChangedResource::Task, id, contact));
+    }
+
     fn behind<'a>(&'a self, _: Option<&'a Arc<Task>>) -> Behind<'a> {
         Behind::Tasks(self.contact.as_str())
     }
@@ -151,6 +162,12 @@ impl Write for Delete {
 
     fn touched(&self, _: Option<&()>, tell: &mut dyn FnMut(Tag<'_>)) {
         Changed::Task(self.contact.as_str(), self.id.as_str()).tell(&self.account.view, tell);
+    }
+
+    fn tell(&self, done: Option<&()>, tell: &mut dyn FnMut(Change)) {
+        let (id, contact) = (Some(self.id.as_str()), self.contact.as_str());
+        let kind = done.map_or(ChangeKind::Updated, |()| ChangeKind::Deleted);
+        tell(self.account.change(kind, ChangedResource::Task, id, contact));
     }
 
     fn behind<'a>(&'a self, _: Option<&'a ()>) -> Behind<'a> {

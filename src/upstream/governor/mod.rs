@@ -262,6 +262,13 @@ impl Governor {
         self.state().quota.limits()
     }
 
+    /// Whether calls may be sent that nobody asked for: nobody waits, and most of the limits is left.
+    pub fn has_plenty(&self) -> bool {
+        let now = self.now();
+        let mut state = self.state();
+        state.waiting == 0 && !state.breaker.is_open() && state.quota.has_plenty(now)
+    }
+
     /// What is known of the location's calls.
     pub fn standing(&self) -> Standing {
         let state = self.state();

@@ -140,6 +140,14 @@ impl Quota {
         }
     }
 
+    /// Whether so much is left that a call may be sent that nobody asked for: more than half, of the window and of the day.
+    pub fn has_plenty(&mut self, now: Instant) -> bool {
+        let day = self.day_left.zip(self.limits.daily_max);
+        self.room(now) == Room::Now
+            && day.is_none_or(|(left, max)| left > max / 2)
+            && self.left(now).zip(self.limits.max).is_none_or(|(left, max)| left > max / 2)
+    }
+
     /// Counts a call that is sent.
     pub fn send(&mut self) -> Sent {
         self.sent += 1;
