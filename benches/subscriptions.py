@@ -3,7 +3,8 @@
 
     benches/subscriptions.py target/release/contacts-gateway [sockets=5000] [subscriptions on each=1] [rounds=5]
 
-Sockets are plain ones of this process; `ulimit -n` has to allow for them, here and in the gateway.
+The times are those at which this process has read a message, and it reads them one after the other: it is slower than the gateway. Sockets are
+plain ones of this process; `ulimit -n` has to allow for them, here and in the gateway.
 """
 import asyncio
 import base64
@@ -66,6 +67,12 @@ def get(url, body=None):
     return urllib.request.urlopen(request, timeout=60).read().decode()
 
 
+def cpu(pid):
+    """Seconds of processor time that a process has taken."""
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def rss(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read())[1]) * 1024
 
@@ -100,12 +107,13 @@ async def main(binary, sockets=5000, each=1, rounds=5):
             waiting = [asyncio.create_task(told(reader)) for reader, _ in open_ones]
             await asyncio.sleep(0.5)
             body = {"query": CHANGE, "variables": {"id": CONTACT, "tag": f"tag-{number}"}}
-            began = time.perf_counter()
+            spent, began = cpu(gateway.pid), time.perf_counter()
             change = asyncio.create_task(asyncio.to_thread(get, f"{url}/graphql", body))
             times = sorted(at - began for all_of in await asyncio.gather(*waiting) for at in all_of)
             await change
+            spent = cpu(gateway.pid) - spent
             ms = lambda part: times[min(len(times) - 1, int(len(times) * part))] * 1000
-            print(f"a change reaches the first after {ms(0):.0f} ms, half of them after {statistics.median(times) * 1000:.0f} ms, the last after {ms(1):.0f} ms")
+            print(f"a change reaches the first after {ms(0):.0f} ms, half of them after {statistics.median(times) * 1000:.0f} ms, the last after {ms(1):.0f} ms; it takes the gateway {spent * 1000:.0f} ms of processor time")
     finally:
         gateway.terminate()
         print(f"ends with {gateway.wait(15)}")

@@ -1,10 +1,16 @@
 //! `demo`: a sandbox upstream and the gateway in one process, with nothing to set up.
 
 use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
+use reqwest::Url;
 use tokio::net::TcpListener;
 
 use super::{listen, logging, stop_signal};
@@ -13,6 +19,9 @@ use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat};
 use crate::http;
 use crate::sandbox::{self, Info};
+
+/// What the demo does by itself when something happens.
+const AUTOMATIONS: &str = include_str!("../../examples/automations.toml");
 
 /// Where the demo listens.
 #[derive(clap::Args)]
@@ -32,28 +41,59 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let gateway = listen(local(options.port), "--port").await?;
     let upstream = listen(local(options.sandbox_port), "--sandbox-port").await?;
     let upstream_address = upstream.local_addr()?;
-    let upstream = start_sandbox(upstream);
-    let config = settings(upstream_address, upstream.info())?;
+    let gateway_address = gateway.local_addr()?;
+    let upstream = start_sandbox(upstream, Url::parse(&format!("http://{gateway_address}/webhooks/contacts"))?);
+    let scratch = Scratch::new().context("the demo has no place for its events")?;
+    let config = settings(upstream_address, upstream.info(), &scratch)?;
     let app = Arc::new(App::new(&config, Clock::default())?);
-    print!("{}", guide(gateway.local_addr()?, upstream_address, upstream.info()));
+    print!("{}", guide(gateway_address, upstream_address, upstream.info()));
     http::serve(app, gateway, stop_signal()).await?;
     upstream.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-fn start_sandbox(listener: TcpListener) -> sandbox::Sandbox {
+/// A directory that is there as long as the demo runs.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("contacts-gateway-demo-{:016x}", fastrand::u64(..)));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+
+    /// The path of a file in it, with this text where there is one.
+    fn path(&self, name: &str, text: Option<&str>) -> io::Result<String> {
+        let path = self.0.join(name);
+        text.map_or(Ok(()), |text| fs::write(&path, text))?;
+        Ok(path.display().to_string())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be taken away, the system takes away some day.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// `events`: where the gateway takes them.
+fn start_sandbox(listener: TcpListener, events: Url) -> sandbox::Sandbox {
     // Ten times the limit of a real location: told in the answers, and not in the way of exploring.
     let limit = sandbox::RateLimit { max: 1000, window: std::time::Duration::from_secs(10) };
-    let options = sandbox::Options { rate_limit: Some(limit), ..sandbox::Options::default() };
+    let options = sandbox::Options { rate_limit: Some(limit), webhooks: Some(events), ..sandbox::Options::default() };
     sandbox::Sandbox::start_counting(options, listener)
 }
 
 /// The settings that a user of the sandbox would write.
-fn settings(upstream: SocketAddr, info: &Info) -> anyhow::Result<Config> {
+fn settings(upstream: SocketAddr, info: &Info, scratch: &Scratch) -> anyhow::Result<Config> {
     let given = [
         ("GATEWAY_UPSTREAM_URL", format!("http://{upstream}")),
         ("GATEWAY_LOCATION_ID", info.location_id.clone()),
         ("GATEWAY_API_KEY", info.token.clone()),
+        ("GATEWAY_WEBHOOK_KEYS", scratch.path("key.pem", Some(&info.webhook_public_key))?),
+        ("GATEWAY_AUTOMATIONS", scratch.path("automations.toml", Some(AUTOMATIONS))?),
+        ("GATEWAY_STATE_DIR", scratch.path("state", None)?),
     ];
     let given: HashMap<String, String> = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     config::load(given, None).config.map_err(|problems| {
@@ -80,6 +120,10 @@ contacts-gateway demo: a whole contact in one query, over a sandbox of the Conta
 Everything about one contact, by four REST calls in one round trip; again, by none:
 
   curl -s http://{gateway}/graphql -H 'content-type: application/json' -d '{{\"query\":\"{query}\"}}'
+
+A new contact gets a task and a note by itself (examples/automations.toml), once the sandbox has told the gateway of it:
+
+  mutation {{ createContact(input: {{ name: \"Nova Lindqvist\", email: \"nova@example.test\" }}) {{ contact {{ id }} }} }}
 
 Ctrl-C stops both.
 "

@@ -69,6 +69,11 @@ impl Event {
         })
     }
 
+    /// Whether it is the gateway's own: a date has come, and nothing changed.
+    pub fn is_due(&self) -> bool {
+        matches!(&*self.kind, "TaskDue" | "AppointmentDue")
+    }
+
     /// The change that it tells of, if it says whose.
     pub fn change(&self) -> Option<Change> {
         let (resource, kind) = self.about()?;

@@ -170,7 +170,9 @@ impl Events {
         let change = hearing::change(event, &self.served)?;
         hearing::forget(&self.upstream, &change);
         let whose = (change.location.clone(), change.contact.clone());
-        self.upstream.tell_of(change);
+        if !event.is_some_and(Event::is_due) {
+            self.upstream.tell_of(change);
+        }
         Ok(whose)
     }
 

@@ -18,7 +18,8 @@ pub fn send(ready: &Ready, way: Way, media: Media, asked: &HeaderMap, now: Insta
     let mut response = Response::new(Body::empty());
     let mut unchanged = false;
     let headers = response.headers_mut();
-    headers.reserve(6);
+    // With those that every answer gets.
+    headers.reserve(8);
     headers.insert(CONTENT_TYPE, media.content_type());
     headers.insert(CACHE_CONTROL, ready.cache_control().clone());
     if ready.is_kept() {

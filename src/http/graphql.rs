@@ -172,7 +172,7 @@ impl<'a> Exchange<'a> {
         };
         let way = incoming.way;
         if way == Way::Post && read::is_batch(&incoming.bytes) {
-            return self.batch(&incoming.bytes, explains).await;
+            return Box::pin(self.batch(&incoming.bytes, explains)).await;
         }
         let asked = match self.asked(way, &incoming.bytes) {
             Ok(asked) => asked,

@@ -1,6 +1,7 @@
 //! What the library makes of an operation, whatever happens meanwhile.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 
 use async_graphql::{Response, ServerError};
 use futures_util::{FutureExt, StreamExt};
@@ -16,12 +17,13 @@ pub async fn execute(schema: Schema, request: Request, executable: async_graphql
     let deadline = request.deadline() + GRACE;
     let streams = !matches!(request.live, Live::No);
     let executable = executable.data(request);
-    let execution = async {
+    // Pinned where it is: it is large, and each hand that it went through would copy it.
+    let execution = pin!(async {
         match streams {
             false => schema.execute(executable).await,
             true => first(&schema, executable).await,
         }
-    };
+    });
     within(deadline, execution).await
 }
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_graphql::Variables;
+use async_graphql::{Response, ServerError, Value, Variables};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
@@ -18,7 +18,7 @@ use super::outcome::publish;
 use super::{Answer, Asked, GRACE, Operations, Refusal, execute, failed};
 use crate::cache::{Epoch, Flights, Joined};
 use crate::changes::{ChangedResource, Notice, Resources};
-use crate::graph::{Error, Live, Request, Wanted};
+use crate::graph::{Code, Error, Live, Request, Wanted};
 
 /// Those who watch the same are told a change within this time, as a rule.
 const KEPT: Duration = Duration::from_secs(5);
@@ -58,6 +58,12 @@ impl Subscription {
 
     fn operation(&self) -> &Operation {
         &self.document.operations()[self.at]
+    }
+
+    fn executable(&self) -> async_graphql::Request {
+        let mut executable = async_graphql::Request::new("").variables(self.variables.clone());
+        executable.set_parsed_query(self.operation().executable());
+        executable
     }
 }
 
@@ -118,6 +124,25 @@ impl Operations {
         }
     }
 
+    /// Begins a subscription that goes on once more, for nothing but to find out whether it still may; why not, if it is
+    /// known that it may not.
+    pub async fn look_again(
+        &self,
+        mut request: Request,
+        subscription: &Subscription,
+        request_id: &str,
+    ) -> Result<(), Vec<ServerError>> {
+        request.live = Live::Begins(Arc::default());
+        let Response { mut errors, .. } = execute(self.schema.clone(), request, subscription.executable()).await;
+        publish(&mut errors, request_id);
+        let codes = [Code::Unauthenticated, Code::Forbidden].map(|code| Value::from(code.as_str()));
+        let code = |error: &ServerError| error.extensions.as_ref()?.get("code").cloned();
+        match errors.iter().filter_map(code).any(|code| codes.contains(&code)) {
+            true => Err(errors),
+            false => Ok(()),
+        }
+    }
+
     /// What a change comes to for a subscription. `request` is for this change alone.
     pub async fn tell(
         &self,
@@ -126,16 +151,13 @@ impl Operations {
         notice: &Arc<Notice>,
         request_id: &str,
     ) -> Answer {
-        let operation = subscription.operation();
         let deadline = request.deadline() + GRACE;
-        request.merges = operation.facts.merges;
+        request.merges = subscription.operation().facts.merges;
         request.live = Live::Told(notice.clone());
         let key = (subscription.key, notice.number);
         let known = || self.told.lately.get(&key);
         let making = |_: Epoch| {
-            let mut executable = async_graphql::Request::new("").variables(subscription.variables.clone());
-            executable.set_parsed_query(operation.executable());
-            let execution = self.make(request, executable);
+            let execution = self.make(request, subscription.executable());
             let (lately, places) = (self.told.lately.clone(), self.told.places.clone());
             async move {
                 let Ok(Ok(_place)) = timeout_at(deadline, places.acquire()).await else {

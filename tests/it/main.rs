@@ -10,6 +10,7 @@ mod check;
 mod commands;
 mod credentials;
 mod crowds;
+mod demo;
 mod down;
 mod equality;
 mod events;

@@ -59,7 +59,7 @@ pub fn is_meant(rule: &Automation, event: &Event) -> bool {
 /// The timers that an event sets, by the date that it tells.
 pub fn timers(rules: &Rules, event: &Event, now: Timestamp) -> Vec<Timer> {
     let Some((about, ChangeKind::Created | ChangeKind::Updated)) = event.about() else { return Vec::new() };
-    if matches!(&*event.kind, "TaskDue" | "AppointmentDue" | "TaskComplete") {
+    if event.is_due() || &*event.kind == "TaskComplete" {
         return Vec::new();
     }
     let record = event.record();

@@ -1,7 +1,7 @@
 //! Order, tries, and ends, with what follows from events written down by a script.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::join;
 use serde_json::json;
@@ -46,7 +46,7 @@ fn events(dir: &TempDir, failing: &[&str]) -> (Events, mpsc::Receiver<String>) {
         signatures: Signatures::new(Webhooks::default()),
         journal: Journal::open(dir.path()).unwrap(),
         served: Served::Any,
-        upstream: Upstream::new(client, cache, Policy { retries: 0 }, ttls, std::sync::Arc::default()),
+        upstream: Upstream::new(client, cache, Policy { retries: 0 }, ttls, Arc::default()),
         follow: Some(follow),
         inbox: Inbox::default(),
         folder: dir.path().to_owned(),

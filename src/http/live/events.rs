@@ -13,7 +13,7 @@ use futures_util::stream::unfold;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::feed::{Asking, Feed, Opened, errors};
+use super::feed::{Asking, Ended, Feed, Opened, errors};
 use crate::metrics::Transport;
 use crate::operation::{Asked, Way};
 
@@ -95,12 +95,14 @@ impl Stream {
                     () = sleep(KEEP_ALIVE) => {}
                 }
                 if !self.send(Bytes::from_static(b":\n\n")).await {
-                    break None;
+                    break Err(Ended::Behind);
                 }
             };
             on_time = match answer {
-                Some(answer) => self.send(next(&answer)).await,
-                None => false,
+                Ok(answer) => self.send(next(&answer)).await,
+                Err(Ended::Behind) => false,
+                // Who comes back is told why not.
+                Err(Ended::Refused(_)) => return,
             };
         }
         if !self.events.is_closed() {

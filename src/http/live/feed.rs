@@ -1,5 +1,6 @@
 //! An operation of a socket or an event stream: what it is answered with, once or for every change.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use async_graphql::ServerError;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::app::App;
 use crate::caller::{Caller, Payer};
@@ -63,7 +64,8 @@ impl Asking {
                 let watch = self.app.changes().watch(location, contact, about);
                 self.app.metrics().answered(Outcome::Executed, began.elapsed());
                 self.app.metrics().subscribed();
-                Opened::Feed(Feed { asking: self.clone(), subscription: Box::new(subscription), watch })
+                let look = self.caller.account.is_callers().then(Self::next_look);
+                Opened::Feed(Feed { asking: self.clone(), subscription: Box::new(subscription), watch, look })
             }
             Ok(None) => {
                 let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
@@ -110,13 +112,37 @@ pub struct Feed {
     asking: Arc<Asking>,
     subscription: Box<Subscription>,
     watch: Watch,
+    /// When the upstream is asked again what the caller's own credential opens.
+    look: Option<Instant>,
+}
+
+/// Why a subscription ends.
+pub enum Ended {
+    /// So many changes waited that some were lost.
+    Behind,
+    /// The caller may not be told any more.
+    Refused(Vec<ServerError>),
 }
 
 impl Feed {
-    /// The answer to the next change. `None`: so many waited that some were lost.
-    pub async fn next(&mut self) -> Option<Bytes> {
+    /// The answer to the next change.
+    pub async fn next(&mut self) -> Result<Bytes, Ended> {
         loop {
-            let notice = self.watch.next().await?;
+            let look = self.look;
+            let due = async {
+                match look {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            let notice = tokio::select! {
+                notice = self.watch.next() => notice.ok_or(Ended::Behind)?,
+                () = due => {
+                    Box::pin(self.look_again()).await.map_err(Ended::Refused)?;
+                    self.look = Some(Asking::next_look());
+                    continue;
+                }
+            };
             if self.subscription.wanted().wants(&notice.change) {
                 let Self { asking, subscription, .. } = self;
                 let operations = asking.app.operations();
@@ -124,9 +150,14 @@ impl Feed {
                 let telling = Box::pin(operations.tell(asking.request(), subscription, &notice, asking.id.as_str()));
                 let answer = telling.await;
                 asking.app.metrics().told();
-                return Some(json(answer));
+                return Ok(json(answer));
             }
         }
+    }
+
+    async fn look_again(&self) -> Result<(), Vec<ServerError>> {
+        let Self { asking, subscription, .. } = self;
+        asking.app.operations().look_again(asking.request(), subscription, asking.id.as_str()).await
     }
 }
 

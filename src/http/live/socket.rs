@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::feed::{Asking, Opened};
+use super::feed::{Asking, Ended, Opened};
 use super::message::{self, Close, Said};
 use super::outbox::Outbox;
 use crate::app::App;
@@ -298,10 +298,20 @@ impl Operation {
                 self.outbox.send(message::complete(&self.id));
             }
             Opened::Feed(mut feed) => {
-                while let Some(answer) = feed.next().await {
-                    self.outbox.send(message::next(&self.id, &answer));
+                let ended = loop {
+                    match feed.next().await {
+                        Ok(answer) => self.outbox.send(message::next(&self.id, &answer)),
+                        Err(ended) => break ended,
+                    }
+                };
+                drop(feed);
+                match ended {
+                    Ended::Behind => self.outbox.too_slow(),
+                    Ended::Refused(errors) => {
+                        over();
+                        self.outbox.send(message::error(&self.id, &errors));
+                    }
                 }
-                self.outbox.too_slow();
             }
         }
     }

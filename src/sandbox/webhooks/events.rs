@@ -140,9 +140,9 @@ fn of_contact(before: &Value, after: &Value) -> Vec<Event> {
     let mut kinds = Vec::new();
     kinds.extend((differ(&OF_CONTACT) || differ(&["customFields"])).then_some("ContactUpdate"));
     kinds.extend(differ(&["tags"]).then_some("ContactTagUpdate"));
-    let is_undisturbed = differ(&["dnd"]) || before["dndSettings"] != after["dndSettings"];
+    let is_disturbance = differ(&["dnd"]) || before["dndSettings"] != after["dndSettings"];
     let mut events: Vec<Event> = kinds.into_iter().map(|kind| (kind, told.clone())).collect();
-    if is_undisturbed {
+    if is_disturbance {
         let settings = after.get("dndSettings").cloned();
         told.insert("dndSettings".into(), settings.unwrap_or_else(|| json!({})));
         events.push(("ContactDndUpdate", told));

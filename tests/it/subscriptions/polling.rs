@@ -167,7 +167,10 @@ async fn nothing_is_looked_at_where_it_is_turned_off_or_webhooks_come() {
     let state = tempfile::tempdir().expect("a directory");
     let sandbox = Sandbox::start(Options { oauth: true, ..Options::default() }, local().await);
     let (location, app) = (sandbox.info().location_id.clone(), sandbox.info().oauth.clone().expect("an app"));
+    let keys = state.path().join("keys");
+    std::fs::write(&keys, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").expect("a file that can be written");
     let settings = [
+        ("WEBHOOK_KEYS", keys.to_str().expect("a path")),
         ("LOCATION_ID", location.as_str()),
         ("OAUTH_CLIENT_ID", &app.client_id),
         ("OAUTH_CLIENT_SECRET", &app.client_secret),

@@ -229,6 +229,7 @@ async fn with_a_credential_of_ones_own_the_upstream_is_asked_whether_it_opens_th
     let mut socket = Socket::ready(&stage, params(&own.location_id)).await;
     socket.subscribe(&stage, "1", ALL, json!({})).await;
     assert_eq!(stage.calls(), BTreeMap::from([(LIST, 1)]));
+    let mut good = socket;
     let mut socket = Socket::ready(&stage, params(&other.location_id)).await;
     socket.ask("1", ALL, json!({})).await;
     assert_eq!(error_of(&socket.hear().await, "1"), "FORBIDDEN");
@@ -237,4 +238,13 @@ async fn with_a_credential_of_ones_own_the_upstream_is_asked_whether_it_opens_th
     let mut socket = Socket::ready(&stage, made_up).await;
     socket.ask("1", ALL, json!({})).await;
     assert_eq!(error_of(&socket.hear().await, "1"), "UNAUTHENTICATED");
+    // It is asked again now and then.
+    stage.calls();
+    pass(Duration::from_secs(40)).await;
+    good.heard_nothing().await;
+    until(&stage, "gateway_upstream_calls_total{route=\"GET /contacts/\",outcome=\"ok\"} ", 2).await;
+    stage.sandbox.revoke(&own.token);
+    pass(Duration::from_secs(40)).await;
+    assert_eq!(error_of(&good.hear().await, "1"), "UNAUTHENTICATED");
+    assert!(!stage.app.changes().are_watched());
 }
