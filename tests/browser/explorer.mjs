@@ -229,6 +229,8 @@ await row('a subscription tells a change as it happens, until it is stopped', as
   await explorer.stop.click();
   await closed;
   assert.equal(sent.at(-1).type, 'complete');
+  // The header of the tab before.
+  assert.deepEqual(sent[0], { type: 'connection_init', payload: { authorization: 'Bearer key' } });
 });
 await row('the keyboard alone runs a tab and opens its cost', async () => {
   await page.getByRole('button', { name: 'FindContacts', exact: true }).focus();
