@@ -141,7 +141,7 @@ await row('the page comes with the example operations in its tabs', async () => 
   assert.match(await page.title(), /^GraphiQL/, 'this build has no GraphiQL');
   await explorer.shows(explorer.query, 'query Profile');
   const tabs = await page.getByRole('tab').allInnerTexts();
-  assert.ok(tabs.length >= 12 && tabs[0].trim() === 'Profile', tabs.join());
+  assert.ok(tabs.length >= 13 && tabs[0].trim() === 'Profile', tabs.join());
 });
 await row('the first tab answers at a click, with the values that it came with', async () => {
   await explorer.run.click();
@@ -175,7 +175,6 @@ await row('what is wrong with a query is told in the answer', async () => {
   await page.keyboard.press('Control+Enter');
   await explorer.shows(explorer.answer, 'does not have a field `nmae`');
   await explorer.shows(explorer.answer, 'GRAPHQL_VALIDATION_FAILED');
-  await explorer.picture('explorer-error');
 });
 await row('the docs lead from a type to its fields and on to theirs', async () => {
   refusal = false;
@@ -194,7 +193,6 @@ await row('a query is built by clicking', async () => {
   await explorer.shows(explorer.query, 'version scopes');
   await explorer.run.click();
   await explorer.shows(explorer.answer, '"contacts.write"');
-  await explorer.picture('explorer-builder');
   await page.getByRole('button', { name: 'Hide Query builder' }).click();
 });
 await row('a header is sent, and is still there when the page comes back', async () => {
@@ -212,6 +210,25 @@ await row('what ran is in the history', async () => {
   await page.getByRole('button', { name: 'Show History' }).click();
   await page.getByRole('region', { name: 'History' }).getByText('Built').first().waitFor();
   await page.getByRole('button', { name: 'Hide History' }).click();
+});
+await row('a subscription tells a change as it happens, until it is stopped', async () => {
+  await explorer.tab('WatchAContact');
+  await explorer.shows(explorer.query, 'subscription WatchAContact');
+  const opened = page.waitForEvent('websocket');
+  await explorer.run.click();
+  const socket = await opened;
+  const sent = [];
+  socket.on('framesent', ({ payload }) => sent.push(JSON.parse(payload)));
+  await socket.waitForEvent('framesent', ({ payload }) => /"subscribe"/.test(payload));
+  const query = `mutation { addContactTags(input: { contactId: "aM4raLqv7XbT2kW9hE3z", tags: ["seen live"] }) { contact { id } } }`;
+  await fetch(new URL('graphql', url), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) });
+  await explorer.shows(explorer.answer, '"kind": "UPDATED"');
+  await explorer.shows(explorer.answer, '"seen live"');
+  await explorer.picture('explorer-subscription');
+  const closed = socket.waitForEvent('close');
+  await explorer.stop.click();
+  await closed;
+  assert.equal(sent.at(-1).type, 'complete');
 });
 await row('the keyboard alone runs a tab and opens its cost', async () => {
   await page.getByRole('button', { name: 'FindContacts', exact: true }).focus();

@@ -35,6 +35,9 @@ async fn each_example_is_answered_without_an_error_and_with_something_in_it() {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         if path.extension().is_some_and(|extension| extension == "graphql") {
             let text = fs::read_to_string(&path).expect("text");
+            if text.contains("\nsubscription ") {
+                continue; // those are tried where changes are told
+            }
             let given = variables.get(&name).unwrap_or_else(|| panic!("{name} is in variables.json")).clone();
             answers.insert(name, stage.data(&text, given).await);
         }

@@ -33,6 +33,19 @@ async fn a_change_reaches_those_who_watch_its_contact_as_the_contact_is_now_for_
 }
 
 #[tokio::test]
+async fn the_example_of_a_subscription_tells_a_change() {
+    let stage = still(&[]).await;
+    let example = include_str!("../../../schema/examples/13-watch-a-contact.graphql");
+    let mut socket = Socket::watching(&stage, example, json!({ "id": DEMO_CONTACT })).await;
+    stage.data(ADD_TAG, json!({ "id": DEMO_CONTACT, "tag": "seen live" })).await;
+    let told = socket.told("1").await;
+    assert_eq!((&told["kind"], &told["resource"]), (&json!("UPDATED"), &json!("CONTACT")));
+    let contact = &told["contact"];
+    assert!(contact["tags"].as_array().expect("tags").contains(&json!("seen live")), "{contact}");
+    assert_eq!(contact["tasks"].as_array().expect("tasks").len(), 3);
+}
+
+#[tokio::test]
 async fn a_hundred_watchers_of_one_contact_cost_one_call_for_each_change() {
     let stage = still(&[]).await;
     let mut sockets = Vec::new();
