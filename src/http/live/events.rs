@@ -40,7 +40,11 @@ pub async fn stream(
             let (events, body) = mpsc::channel(1);
             let stream = Stream { asking, headers: headers.clone(), events, room };
             tokio::spawn(stream.feed(feed));
-            let next = async |mut body: mpsc::Receiver<Bytes>| Some((Ok::<_, Infallible>(body.recv().await?), body));
+            // No async closure: with optimizations the compiler finds a circle in it.
+            let next = |mut body: mpsc::Receiver<Bytes>| async move {
+                let bytes = body.recv().await?;
+                Some((Ok::<_, Infallible>(bytes), body))
+            };
             Body::from_stream(unfold(body, next))
         }
         Opened::Refused(problems) => once(&errors(problems)),
