@@ -7,6 +7,7 @@ import { explorerPlugin } from '@graphiql/plugin-explorer';
 import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { GraphiQL } from 'graphiql';
 import { createRoot } from 'react-dom/client';
+import { CarryHeaders } from './CarryHeaders';
 import { CostLine, costPlugin } from './CostPanel';
 import { fetcher } from './fetcher';
 import { defaultTabs, initial } from './tabs';
@@ -34,6 +35,7 @@ createRoot(root).render(
   >
     <GraphiQL.Logo>Contacts gateway</GraphiQL.Logo>
     <GraphiQL.Footer>
+      <CarryHeaders />
       <CostLine />
     </GraphiQL.Footer>
   </GraphiQL>,

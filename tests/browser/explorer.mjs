@@ -127,6 +127,11 @@ class Explorer {
 }
 
 const { child, url } = await demo();
+setTimeout(() => {
+  console.log('FAIL  it takes too long');
+  child.kill();
+  process.exit(1);
+}, 180_000).unref();
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
@@ -214,12 +219,17 @@ await row('what ran is in the history', async () => {
 await row('a subscription tells a change as it happens, until it is stopped', async () => {
   await explorer.tab('WatchAContact');
   await explorer.shows(explorer.query, 'subscription WatchAContact');
-  const opened = page.waitForEvent('websocket');
-  await explorer.run.click();
-  const socket = await opened;
   const sent = [];
-  socket.on('framesent', ({ payload }) => sent.push(JSON.parse(payload)));
-  await socket.waitForEvent('framesent', ({ payload }) => /"subscribe"/.test(payload));
+  const subscribed = new Promise((resolve) => {
+    page.once('websocket', (opened) =>
+      opened.on('framesent', ({ payload }) => {
+        sent.push(JSON.parse(payload));
+        if (sent.at(-1).type === 'subscribe') resolve(opened);
+      }),
+    );
+  });
+  await explorer.run.click();
+  const socket = await subscribed;
   const query = `mutation { addContactTags(input: { contactId: "aM4raLqv7XbT2kW9hE3z", tags: ["seen live"] }) { contact { id } } }`;
   await fetch(new URL('graphql', url), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query }) });
   await explorer.shows(explorer.answer, '"kind": "UPDATED"');
@@ -229,6 +239,8 @@ await row('a subscription tells a change as it happens, until it is stopped', as
   await explorer.stop.click();
   await closed;
   assert.equal(sent.at(-1).type, 'complete');
+  // The header of the tab before.
+  assert.deepEqual(sent[0], { type: 'connection_init', payload: { authorization: 'Bearer key' } });
 });
 await row('the keyboard alone runs a tab and opens its cost', async () => {
   await page.getByRole('button', { name: 'FindContacts', exact: true }).focus();
