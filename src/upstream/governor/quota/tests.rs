@@ -22,6 +22,8 @@ impl Upstream {
         if self.since.is_none_or(|since| now - since >= self.window) {
             (self.since, self.used) = (Some(now), 0);
         }
+        // Calls are counted here as they are sent, and may arrive the other way round: the window begins with the first to arrive.
+        self.since = self.since.map(|since| since.min(now));
         self.used += 1;
         let told = Limits {
             max: Some(self.max),
