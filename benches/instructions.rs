@@ -36,8 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod budget {
     pub const HOT_PROFILE: u64 = 17_371;
     pub const HOT_LIST: u64 = 17_336;
-    pub const NEW_SPELLING: u64 = 54_180;
-    pub const NEW_DOCUMENT: u64 = 768_232;
+    pub const NEW_SPELLING: u64 = 56_330;
+    pub const NEW_DOCUMENT: u64 = 797_338;
     pub const FROM_ENTITIES: u64 = 201_771;
 }
 
