@@ -121,8 +121,10 @@ Everything about one contact, by four REST calls in one round trip; again, by no
 
   curl -s http://{gateway}/graphql -H 'content-type: application/json' -d '{{\"query\":\"{query}\"}}'
 
-A new contact gets a task and a note by itself (examples/automations.toml), once the sandbox has told the gateway of it:
+A new contact gets a task and a note by itself (examples/automations.toml), once the sandbox has told the gateway of it. Watch in
+one tab of GraphiQL while you make one in another:
 
+  subscription {{ contactsChanged {{ kind resource contact {{ name tasks {{ title }} notes {{ note }} }} }} }}
   mutation {{ createContact(input: {{ name: \"Nova Lindqvist\", email: \"nova@example.test\" }}) {{ contact {{ id }} }} }}
 
 Ctrl-C stops both.

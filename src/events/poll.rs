@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::changes::{ChangedResource, Changes, Resources};
 use crate::clock::Clock;
 use crate::resources::watched::Watched;
-use crate::upstream::{Account, Errand, Lane, Payer, Ttls, Upstream};
+use crate::upstream::{Account, Errand, Fault, Lane, Payer, Ttls, Upstream};
 
 /// As often as this it is looked who is watched, and whose time has come.
 const TURN: Duration = Duration::from_secs(1);
@@ -102,7 +102,7 @@ impl Place {
             let looked = look.watched.look(upstream, about, &mut |change| changes.publish(change)).await;
             match looked {
                 // There was nothing to spare for it after all: it stays the first.
-                Err(error) if !error.reached => return,
+                Err(error) if !error.reached && !matches!(error.fault, Fault::Scope(_)) => return,
                 _ => look.due = clock.now() + pause(about),
             }
         }

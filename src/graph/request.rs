@@ -58,10 +58,13 @@ impl Request {
         Self { caller, trail: Arc::default(), merges: true, asks: None, live: Live::No, loader, upstream, deadline }
     }
 
-    /// The same request, for which nobody waits: its changes go after everything that somebody waits for.
+    /// The same request, for which nobody waits: its changes go after everything that somebody waits for, and are sent by `until` or
+    /// not at all.
     #[must_use]
-    pub fn in_background(mut self) -> Self {
-        self.upstream = self.upstream.on(self.upstream.errand().in_lane(Lane::Background));
+    pub fn in_background(mut self, until: Instant) -> Self {
+        let mut errand = self.upstream.errand().in_lane(Lane::Background);
+        errand.deadline = Some(until);
+        self.upstream = self.upstream.on(errand);
         self
     }
 

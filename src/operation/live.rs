@@ -15,7 +15,7 @@ use super::answers::{Key, Outcome};
 use super::document::{Document, Operation};
 use super::facts::Kind;
 use super::outcome::publish;
-use super::{Answer, Asked, GRACE, Operations, Refusal, execute, failed};
+use super::{Answer, Asked, GRACE, Operations, Refusal, execute, failed, server_error};
 use crate::cache::{Epoch, Flights, Joined};
 use crate::changes::{ChangedResource, Notice, Resources};
 use crate::graph::{Code, Error, Live, Request, Wanted};
@@ -132,6 +132,9 @@ impl Operations {
         subscription: &Subscription,
         request_id: &str,
     ) -> Result<(), Vec<ServerError>> {
+        if let Err(error) = self.trusted.may_go_on(&subscription.document.digest) {
+            return Err(vec![server_error(error.into(), request_id)]);
+        }
         request.live = Live::Begins(Arc::default());
         let Response { mut errors, .. } = execute(self.schema.clone(), request, subscription.executable()).await;
         publish(&mut errors, request_id);

@@ -121,10 +121,14 @@ impl Trusted {
     /// The document of a text, if such texts are run here.
     fn admit(&self, text: &str, documents: &Documents) -> Result<Arc<Document>, Unfound> {
         if self.only && !self.may_run(&Sha256::digest(text).into()) {
-            let message = "Only the documents of the manifest are run here. Send the id of one as `documentId`.";
-            return Err(refused(403, Error::new(Code::Forbidden, message)));
+            return Err(refused(403, untrusted()));
         }
         compiled(text, documents)
+    }
+
+    /// Whether what was begun with a document may go on.
+    pub fn may_go_on(&self, digest: &[u8; 32]) -> Result<(), Error> {
+        if self.may_run(digest) { Ok(()) } else { Err(untrusted()) }
     }
 
     fn may_run(&self, digest: &[u8; 32]) -> bool {
@@ -134,6 +138,11 @@ impl Trusted {
     fn look<T>(&self, look: impl FnOnce(&Manifest) -> Option<T>) -> Option<T> {
         self.manifest.as_ref()?.with(|manifest, _| look(manifest))
     }
+}
+
+fn untrusted() -> Error {
+    let message = "Only the documents of the manifest are run here. Send the id of one as `documentId`.";
+    Error::new(Code::Forbidden, message)
 }
 
 fn refused(status: u16, error: Error) -> Unfound {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::{Account, Asked, Behind, Call, Error, Fault, MISSING_TTL, Question, Session, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 use crate::changes::Change;
 
@@ -119,7 +119,12 @@ impl Upstream {
     pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
         let made = tokio::spawn(self.on(self.errand.of_a_change()).make(write.clone()));
-        match self.errand.in_time(made).await {
+        let made = match self.errand.lane {
+            // Nobody waits for it, and who looked whether it was made before it has ended might make it twice.
+            Lane::Background => Ok(made.await),
+            _ => self.errand.in_time(made).await,
+        };
+        match made {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
                 self.doubt(&write);
@@ -137,7 +142,8 @@ impl Upstream {
         match write.is_here(&self).await {
             Ok(true) => {}
             Ok(false) => return Err(Error { reached: false, ..Error::new(route, Fault::NotFound) }),
-            Err(error) => return Err(error),
+            // That was a look, and nothing was sent to change anything.
+            Err(error) => return Err(Error { reached: false, ..error }),
         }
         let began = self.parts.cache.epochs().now();
         let earliest = (self.parts.cache.clock().wall() - MOST_SKEW).try_into().unwrap_or(Timestamp::MAX);

@@ -1,4 +1,4 @@
-//! The demo, as it is started: a new contact gets a task and a note by itself.
+//! The demo, as it is started: a new contact gets a task and a note by itself, which an open subscription tells.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ impl Drop for Running {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_contact_gets_a_task_and_a_note_in_the_demo() {
+async fn a_new_contact_gets_a_task_and_a_note_in_the_demo_which_an_open_subscription_tells() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
     command.args(["demo", "--port", "0", "--sandbox-port", "0"]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut running = Running(command.spawn().expect("a demo"));
@@ -25,21 +25,29 @@ async fn a_new_contact_gets_a_task_and_a_note_in_the_demo() {
         lines.find_map(|line| line.ok().filter(|line| line.trim_start().starts_with("GraphQL "))).expect("a URL");
     let url = line.split_whitespace().last().expect("a URL").to_owned();
     let client = reqwest::Client::new();
-    let ask = async |query: &str, variables: Value| -> Value {
-        let body = json!({ "query": query, "variables": variables });
-        client.post(&url).json(&body).send().await.expect("an answer").json().await.expect("JSON")
-    };
-    let made =
-        ask("mutation { createContact(input: { name: \"Nova Lindqvist\" }) { contact { id } } }", json!({})).await;
+    let watch = "subscription { contactsChanged { contactId contact { tasks { title } notes { note } } } }";
+    let opened = client.post(&url).header("accept", "text/event-stream").json(&json!({ "query": watch })).send();
+    let mut told = opened.await.expect("an event stream");
+    let make = "mutation { createContact(input: { name: \"Nova Lindqvist\" }) { contact { id } } }";
+    let made = client.post(&url).json(&json!({ "query": make })).send().await.expect("an answer");
+    let made: Value = made.json().await.expect("JSON");
     let id = &made["data"]["createContact"]["contact"]["id"];
     let come = async {
-        loop {
-            let query = "query N($id: ID!) { contact(id: $id) { tasks { title } notes { note } } }";
-            let contact = ask(query, json!({ "id": id })).await["data"]["contact"].take();
-            if contact["notes"].as_array().is_some_and(|notes| !notes.is_empty()) {
-                return contact;
+        let mut text = String::new();
+        while let Some(chunk) = told.chunk().await.expect("more of it") {
+            text.push_str(std::str::from_utf8(&chunk).expect("text"));
+            while let Some((event, rest)) = text.split_once("\n\n") {
+                let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or("null");
+                let mut data: Value = serde_json::from_str(data).expect("JSON");
+                text = rest.to_owned();
+                let mut change = data["data"]["contactsChanged"].take();
+                let all = change["contact"]["notes"].as_array().is_some_and(|notes| !notes.is_empty());
+                if change["contactId"] == *id && all {
+                    return change["contact"].take();
+                }
             }
         }
+        panic!("the stream ended");
     };
     let contact = tokio::time::timeout(Duration::from_secs(20), come).await.expect("a note");
     assert_eq!(contact["tasks"], json!([{ "title": "Call Nova Lindqvist" }]));

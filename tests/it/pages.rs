@@ -114,6 +114,33 @@ async fn asked_with(stage: &Stage, headers: &[(&str, &str)]) -> u16 {
     get.send().await.expect("an answer").status().as_u16()
 }
 
+/// The status of a request for a WebSocket with these headers.
+async fn socket_with(stage: &Stage, headers: &[(&str, &str)]) -> u16 {
+    let mut get = stage.get("/graphql").header("connection", "upgrade").header("upgrade", "websocket");
+    get = get.header("sec-websocket-version", "13").header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    get = get.header("sec-websocket-protocol", "graphql-transport-ws");
+    for (name, value) in headers {
+        get = get.header(*name, *value);
+    }
+    get.send().await.expect("an answer").status().as_u16()
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_open_gives_no_socket_to_a_page_that_a_strangers_name_brought() {
+    let stage = Stage::new().await;
+    let own = stage.url.strip_prefix("http://").expect("a host").to_owned();
+    let page = stage.url.clone();
+    let rows: [(&[(&str, &str)], u16); 4] = [
+        (&[], 101),
+        (&[("host", &own), ("origin", &page)], 101),
+        (&[("host", "evil.example:4000"), ("origin", "http://evil.example:4000")], 421),
+        (&[("origin", "http://evil.example:4000")], 403),
+    ];
+    for (headers, want) in rows {
+        assert_eq!(socket_with(&stage, headers).await, want, "{headers:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_gateway_that_is_open_answers_under_names_of_its_machine_and_to_its_own_pages() {
     let rows: [(&[(&str, &str)], u16); 11] = [

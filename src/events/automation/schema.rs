@@ -15,6 +15,8 @@ use crate::upstream::{Account, Errand, Fault, Id, Lane, Payer};
 
 /// Most time for one question or one change.
 const TIME: Duration = Duration::from_secs(30);
+/// By then a change is sent or not at all: its answer has to be there, or to have been given up, before it is tried again.
+const SENT_WITHIN: Duration = Duration::from_secs(15);
 
 /// All automations take turns with the callers as one of them.
 const PAYER: Payer = Payer(0x6175_746f_6d61_7465);
@@ -56,13 +58,15 @@ impl Schema {
     pub async fn change(&self, account: &Arc<Account>, mutation: &str, input: Value) -> Result<Value, Unmade> {
         let mut variables = Map::new();
         variables.insert("input".to_owned(), input);
-        let (data, unmade) = self.run(self.request(account).in_background(), mutation, variables.into()).await;
+        let (data, unmade) = self
+            .run(self.request(account).in_background(Instant::now() + SENT_WITHIN), mutation, variables.into())
+            .await;
         unmade.map_or(Ok(data), Err)
     }
 
     /// Lets a contact enter a workflow. There is no mutation for that.
     pub async fn start_workflow(&self, account: &Arc<Account>, contact: Id, workflow: Id) -> Result<(), Unmade> {
-        let errand = Errand::new(PAYER, Some(Instant::now() + TIME)).in_lane(Lane::Background);
+        let errand = Errand::new(PAYER, Some(Instant::now() + SENT_WITHIN)).in_lane(Lane::Background);
         let upstream = self.loader.upstream().on(errand);
         start_workflow(&upstream, account.clone(), contact, workflow).await.map_err(|error| {
             let why = error.to_string();

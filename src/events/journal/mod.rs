@@ -301,7 +301,10 @@ fn make_room(transaction: &WriteTransaction, bytes: u64, bounds: Bounds) -> Resu
                     tracing::warn!(id, "the journal is full: an event that failed is let go, the oldest of them");
                     id
                 }
-                None => return Ok(false),
+                None => {
+                    counts.insert("bytes", held)?;
+                    return Ok(false);
+                }
             },
         };
         entries.remove(id)?;

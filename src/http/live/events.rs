@@ -21,7 +21,7 @@ use crate::operation::{Asked, Way};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Who takes nothing for so long is too slow.
-const STALLED: Duration = Duration::from_secs(30);
+pub const STALLED: Duration = Duration::from_secs(30);
 
 const COMPLETE: &str = "event: complete\ndata:\n\n";
 

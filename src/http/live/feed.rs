@@ -64,7 +64,8 @@ impl Asking {
                 let watch = self.app.changes().watch(location, contact, about);
                 self.app.metrics().answered(Outcome::Executed, began.elapsed());
                 self.app.metrics().subscribed();
-                let look = self.caller.account.is_callers().then(Self::next_look);
+                let may_end = self.caller.account.is_callers() || operations.has_manifest();
+                let look = may_end.then(Self::next_look);
                 Opened::Feed(Feed { asking: self.clone(), subscription: Box::new(subscription), watch, look })
             }
             Ok(None) => {
@@ -112,7 +113,7 @@ pub struct Feed {
     asking: Arc<Asking>,
     subscription: Box<Subscription>,
     watch: Watch,
-    /// When the upstream is asked again what the caller's own credential opens.
+    /// When it is looked again whether it may go on: what the caller's own credential opens, and what the manifest has.
     look: Option<Instant>,
 }
 
@@ -157,7 +158,9 @@ impl Feed {
 
     async fn look_again(&self) -> Result<(), Vec<ServerError>> {
         let Self { asking, subscription, .. } = self;
-        asking.app.operations().look_again(asking.request(), subscription, asking.id.as_str()).await
+        let operations = asking.app.operations();
+        operations.keep_up().await;
+        operations.look_again(asking.request(), subscription, asking.id.as_str()).await
     }
 }
 

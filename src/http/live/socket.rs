@@ -15,8 +15,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::events::STALLED;
 use super::feed::{Asking, Ended, Opened};
 use super::message::{self, Close, Said};
 use super::outbox::Outbox;
@@ -62,8 +63,14 @@ pub async fn serve(socket: WebSocket, app: Arc<App>, headers: HeaderMap, id: Req
 /// Sends what waits; after the close frame it waits for the peer to answer that.
 async fn send(mut sink: SplitSink<WebSocket, Message>, outbox: &Outbox) {
     while let Some(message) = outbox.next().await {
-        if sink.send(message).await.is_err() {
-            return;
+        match timeout(STALLED, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            // What is being sent is counted nowhere, so nobody may hold it for ever.
+            Err(_) => {
+                outbox.too_slow();
+                return;
+            }
         }
     }
     std::future::pending::<()>().await;
@@ -110,8 +117,12 @@ impl Connection {
         loop {
             let init = if self.asking.is_none() { began + INIT } else { look };
             tokio::select! {
-                // What has come counts before it is said that nothing came.
+                // What has come counts before it is said that nothing came; and one who never stops sending is looked at all the same.
                 biased;
+                () = &mut ending, if !is_ending => {
+                    is_ending = true;
+                    self.outbox.close(Close::GOING);
+                }
                 read = stream.next() => {
                     self.heard = Instant::now();
                     match read {
@@ -126,24 +137,19 @@ impl Connection {
                         }
                     }
                 }
-                () = sleep_until(ping.min(look).min(init)) => {
-                    let now = Instant::now();
-                    if self.asking.is_none() && now >= began + INIT {
-                        self.outbox.close(Close::LATE);
-                    }
-                    if now >= ping {
-                        ping = now + PING;
-                        self.look_for_peer(now);
-                    }
-                    if now >= look {
-                        look = Asking::next_look();
-                        self.look_at_caller().await;
-                    }
-                }
-                () = &mut ending, if !is_ending => {
-                    is_ending = true;
-                    self.outbox.close(Close::GOING);
-                }
+                () = sleep_until(ping.min(look).min(init)) => {}
+            }
+            let now = Instant::now();
+            if self.asking.is_none() && now >= began + INIT {
+                self.outbox.close(Close::LATE);
+            }
+            if now >= ping {
+                ping = now + PING;
+                self.look_for_peer(now);
+            }
+            if now >= look {
+                look = Asking::next_look();
+                self.look_at_caller().await;
             }
             if self.outbox.is_closing() {
                 self.end_all();

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::graph::{Code, Error};
 use crate::http::graphql::{RETRY, refuse};
 use crate::http::negotiate::Media;
+use crate::http::pages::refuse_strangers;
 use crate::http::track::RequestId;
 
 /// The protocol that is spoken.
@@ -33,6 +34,12 @@ pub fn is_asked(headers: &HeaderMap) -> bool {
 /// Makes a WebSocket of a request, if that may be.
 pub async fn upgrade(app: Arc<App>, mut parts: Parts, id: RequestId) -> Response {
     let refuse = |status, error| refuse(Media::Json, (status, error), &id);
+    // The messages that follow have no headers that could tell.
+    if app.is_open()
+        && let Err((status, why)) = refuse_strangers(&app, &parts.headers)
+    {
+        return refuse(status, why);
+    }
     if !may_come_from_there(&app, &parts.headers) {
         let message = "Pages of this origin may not use the gateway: GATEWAY_CORS_ORIGINS has to name it.";
         return refuse(403, Error::new(Code::Forbidden, message));
