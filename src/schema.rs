@@ -32,15 +32,11 @@ pub fn build() -> Schema {
         .finish()
 }
 
-/// What the library tells of any schema by introspection. The SDL tells the same.
-const DESCRIPTION: &str = "A GraphQL Schema defines the capabilities of a GraphQL server. It exposes all available types and \
-    directives on the server, as well as the entry points for query, mutation, and subscription operations.";
-
-/// The schema in GraphQL's schema definition language.
+/// The schema in GraphQL's schema definition language. The description that the library gives any schema by introspection is left out:
+/// some parsers do not know that a schema can have one.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().use_space_ident().include_specified_by();
-    let described = format!("\n\"\"\"\n{DESCRIPTION}\n\"\"\"\nschema {{\n");
-    build().sdl_with_options(options).replacen("\nschema {\n", &described, 1)
+    build().sdl_with_options(options)
 }
 
 /// What the fields of the schema cost; every one of them is in here once.

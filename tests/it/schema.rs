@@ -77,12 +77,3 @@ fn describe(item: &Value, way: &mut Vec<String>, bare: &mut Vec<String>) {
     }
     way.pop();
 }
-
-#[tokio::test]
-async fn introspection_and_the_file_say_the_same_of_the_schema_itself() {
-    let stage = Stage::new().await;
-    let told = stage.data("{ __schema { description } }", json!({})).await;
-    let description = told["__schema"]["description"].as_str().expect("a text");
-    let sdl = contacts_gateway::schema::sdl();
-    assert!(sdl.contains(&format!("\"\"\"\n{description}\n\"\"\"\nschema {{")), "{description}");
-}
