@@ -216,7 +216,7 @@ impl App {
     pub fn poll(&self) -> Poll {
         let told_of = |account: &&Arc<Account>| self.events.is_some() && account.credential.oauth().is_some();
         let accounts = self.accounts.iter().filter(|account| !told_of(account)).cloned();
-        let often = (self.poll_interval, self.ttls);
+        let often = (self.poll_interval, self.ttls, self.events.is_some());
         Poll::new(accounts, self.changes.clone(), &self.upstream, self.clock.clone(), often)
     }
 

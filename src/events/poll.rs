@@ -28,6 +28,8 @@ pub struct Poll {
 /// A location, and what is looked at there.
 struct Place {
     account: Arc<Account>,
+    /// How long a contact is watched before it is looked at for the first time.
+    first: Duration,
     looks: HashMap<Box<str>, Look>,
 }
 
@@ -37,15 +39,19 @@ struct Look {
 }
 
 impl Poll {
-    /// `accounts`: the locations that no webhooks come from; `every`: how often a contact is looked at, at most.
+    /// `accounts`: the locations that no webhooks are sure to come from; `every`: how often a contact is looked at, at most.
+    ///
+    /// `hears`: whether webhooks are taken at all. Then such a location may be told of, too, and the first look, which finds out nothing
+    /// but how things are, waits for as long as the others.
     pub fn new(
         accounts: impl Iterator<Item = Arc<Account>>,
         changes: Arc<Changes>,
         upstream: &Upstream,
         clock: Clock,
-        (every, ttls): (Duration, Ttls),
+        (every, ttls, hears): (Duration, Ttls, bool),
     ) -> Self {
-        let places = accounts.map(|account| Place { account, looks: HashMap::new() }).collect();
+        let first = if hears { every } else { Duration::ZERO };
+        let places = accounts.map(|account| Place { account, first, looks: HashMap::new() }).collect();
         let upstream = upstream.on(Errand::new(Payer::default(), None).in_lane(Lane::Renewals));
         Self { places, changes, upstream, clock, every, ttls }
     }
@@ -89,7 +95,7 @@ impl Place {
             if !self.looks.contains_key(contact)
                 && let Some(watched) = Watched::new(&self.account, contact)
             {
-                self.looks.insert(contact.clone(), Look { watched, due: now });
+                self.looks.insert(contact.clone(), Look { watched, due: now + self.first });
             }
         }
         let mut due: Vec<_> = self.looks.iter_mut().filter(|(_, look)| look.due <= now).collect();
