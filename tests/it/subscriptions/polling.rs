@@ -182,3 +182,20 @@ async fn nothing_is_looked_at_where_it_is_turned_off_or_webhooks_come() {
     let _watching = Socket::watching(&granted, BARE, json!({ "id": DEMO_CONTACT })).await;
     is_quiet(&granted).await;
 }
+
+#[tokio::test]
+async fn where_webhooks_are_taken_the_first_look_waits_for_an_interval() {
+    let state = tempfile::tempdir().expect("a directory");
+    let keys = state.path().join("keys");
+    std::fs::write(&keys, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").expect("a file that can be written");
+    let settings = [
+        ("WEBHOOK_KEYS", keys.to_str().expect("a path")),
+        ("STATE_DIR", state.path().to_str().expect("a path")),
+        ("POLL_INTERVAL", "20s"),
+    ];
+    let stage = Stage::set(&settings).await;
+    let _watching = Socket::watching(&stage, BARE, json!({ "id": DEMO_CONTACT })).await;
+    is_quiet(&stage).await;
+    wait(&stage, 20).await;
+    assert_eq!(looked(&stage, 1).await, of(DEMO_CONTACT, &[CONTACT]));
+}
