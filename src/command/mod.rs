@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config};
+use crate::schema;
 
 /// Bad settings or usage.
 const USAGE: u8 = 64;
@@ -57,11 +58,18 @@ enum Command {
     #[command(subcommand)]
     Automations(automations::Command),
     /// Prints the GraphQL schema
-    Schema,
+    Schema(Schema),
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
     Health(ConfigFile),
     /// Prints every setting with its value in force and where it came from
     Config(ConfigFile),
+}
+
+#[derive(clap::Args)]
+struct Schema {
+    /// As a federated graph is composed of it
+    #[arg(long)]
+    federation: bool,
 }
 
 /// Where settings come from, beside the environment.
@@ -119,7 +127,8 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     match cli.command {
-        Command::Schema => print(&crate::schema::sdl()),
+        Command::Schema(Schema { federation: false }) => print(&schema::sdl()),
+        Command::Schema(Schema { federation: true }) => print(&schema::federated_sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
         Command::Automations(command) => wait_for(automations::run(command)),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),

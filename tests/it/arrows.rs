@@ -15,7 +15,22 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["http", "app", "events", "config", "sandbox", "operation", "schema", "resources", "upstream", "clock"],
     ),
     ("http", &["app", "auth", "events", "operation", "schema", "graph", "caller", "changes", "metrics"]),
-    ("app", &["auth", "events", "operation", "graph", "upstream", "cache", "changes", "clock", "config", "metrics"]),
+    (
+        "app",
+        &[
+            "auth",
+            "events",
+            "operation",
+            "schema",
+            "graph",
+            "upstream",
+            "cache",
+            "changes",
+            "clock",
+            "config",
+            "metrics",
+        ],
+    ),
     ("auth", &["caller", "upstream", "clock", "config", "live_file"]),
     (
         "events",

@@ -14,6 +14,7 @@ mod demo;
 mod down;
 mod equality;
 mod events;
+mod federation;
 mod freshness;
 mod guards;
 mod http;
