@@ -43,7 +43,7 @@ use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag};
 use crate::changes::Changes;
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
@@ -75,6 +75,9 @@ pub struct Ttls {
 pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
     /// What it is answered with.
     type Answer: Send + Sync + 'static;
+
+    /// What sort of thing it asks for.
+    const KIND: Kind;
 
     /// The location that is asked.
     fn account(&self) -> &Arc<Account>;
