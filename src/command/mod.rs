@@ -1,6 +1,7 @@
 //! The commands, and what they end with: 0 done, 64 bad settings or usage, 1 anything else.
 
 mod automations;
+mod catalog;
 mod check;
 mod demo;
 mod events;
@@ -47,6 +48,8 @@ enum Command {
     Check(check::Options),
     /// Tells which upstream calls the operations of a file need at most; needs no settings and no network
     Explain(explain::Options),
+    /// Tells what each field costs upstream, and describes trusted operations for Postman and as OpenAPI
+    Catalog(catalog::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(subcommand)]
     Key(key::Command),
@@ -121,6 +124,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Schema => print(&crate::schema::sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
+        Command::Catalog(options) => catalog::run(&options).unwrap_or_else(failed),
         Command::Automations(command) => wait_for(automations::run(command)),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Events(command) => wait_for(events::run(command)),
