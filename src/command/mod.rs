@@ -1,6 +1,7 @@
 //! The commands, and what they end with: 0 done, 64 bad settings or usage, 1 anything else.
 
 mod automations;
+mod catalog;
 mod check;
 mod completions;
 mod demo;
@@ -64,6 +65,8 @@ enum Command {
   contacts-gateway explain profile.graphql --variables '{\"id\": \"aM4raLqv7XbT2kW9hE3z\"}'
   contacts-gateway explain --manifest persisted-documents.json --max-calls 100 --json")]
     Explain(explain::Options),
+    /// Tells what each field costs upstream, and describes trusted operations for Postman and as OpenAPI
+    Catalog(catalog::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(
         subcommand,
@@ -167,6 +170,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match cli.command {
         Command::Schema => print(&crate::schema::sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
+        Command::Catalog(options) => catalog::run(&options).unwrap_or_else(failed),
         Command::Automations(command) => wait_for(automations::run(command)),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Events(command) => wait_for(events::run(command)),

@@ -6,6 +6,7 @@
 mod answers;
 mod arrows;
 mod callers;
+mod catalog;
 mod check;
 mod commands;
 mod credentials;
