@@ -3,6 +3,7 @@
 mod admission;
 mod automations;
 mod credentials;
+mod link;
 mod live;
 
 use std::future::{Future, pending};
@@ -26,6 +27,7 @@ use crate::events::{Events, Poll};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
+use crate::replicas::Replicas;
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -119,7 +121,9 @@ impl App {
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
+        let redis = config.redis.as_ref().map(|redis| link::open(redis, config)).transpose()?;
+        let join = |ear| redis.map(|(link, seal)| Replicas::join(link, seal, metrics.clone(), ear));
+        let upstream = Upstream::new(client, cache, (retry, ttls(config)), changes.clone(), join);
         let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
         let sizes = Sizes {
             documents: config.document_cache_size,
@@ -323,5 +327,8 @@ impl App {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.live.end();
+        if let Some(replicas) = self.upstream.replicas() {
+            replicas.leave();
+        }
     }
 }
