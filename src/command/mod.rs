@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config};
+use crate::schema;
 
 /// Bad settings or usage.
 const USAGE: u8 = 64;
@@ -90,9 +91,10 @@ enum Command {
     )]
     Automations(automations::Command),
     /// Prints the GraphQL schema
-    #[command(after_help = "Example:
-  contacts-gateway schema > schema.graphql")]
-    Schema,
+    #[command(after_help = "Examples:
+  contacts-gateway schema > schema.graphql
+  contacts-gateway schema --federation > subgraph.graphql")]
+    Schema(Schema),
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
     #[command(after_help = "Example:
   GATEWAY_LISTEN=127.0.0.1:8080 contacts-gateway health")]
@@ -111,6 +113,13 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(clap::Args)]
+struct Schema {
+    /// As a federated graph is composed of it
+    #[arg(long)]
+    federation: bool,
 }
 
 /// Where settings come from, beside the environment.
@@ -168,7 +177,8 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     match cli.command {
-        Command::Schema => print(&crate::schema::sdl()),
+        Command::Schema(Schema { federation: false }) => print(&schema::sdl()),
+        Command::Schema(Schema { federation: true }) => print(&schema::federated_sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
         Command::Catalog(options) => catalog::run(&options).unwrap_or_else(failed),
         Command::Automations(command) => wait_for(automations::run(command)),

@@ -15,6 +15,7 @@ mod demo;
 mod down;
 mod equality;
 mod events;
+mod federation;
 mod freshness;
 mod guards;
 mod http;
