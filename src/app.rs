@@ -26,6 +26,7 @@ use crate::events::{Events, Poll};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
+use crate::replicas::Link;
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -100,11 +101,14 @@ impl App {
             metrics.clone(),
         )
         .context("the HTTP client could not be made")?;
-        let credentials = credentials::open(config, &client, &clock)?;
+        let link = config.redis.as_ref().map(|redis| Link::open(redis, config.upstream_url.as_str()));
+        let link = link.transpose().context("GATEWAY_REDIS_URL")?;
+        let credentials = credentials::open(config, &client, link.as_ref(), &clock)?;
         let allowance = Allowance {
             concurrency: config.upstream_concurrency,
             retry_budget: config.retry_budget,
             clock: clock.clone(),
+            link: link.clone(),
         };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
@@ -120,7 +124,7 @@ impl App {
         let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
-        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone(), link)?;
         let sizes = Sizes {
             documents: config.document_cache_size,
             answers: config.response_cache_size,

@@ -31,6 +31,7 @@ mod readme;
 mod sandbox;
 mod schema;
 mod security;
+mod shared;
 mod stale;
 mod subscriptions;
 mod support;
