@@ -103,11 +103,14 @@ impl App {
             metrics.clone(),
         )
         .context("the HTTP client could not be made")?;
-        let credentials = credentials::open(config, &client, &clock)?;
+        let redis = config.redis.as_ref().map(|redis| link::open(redis, config)).transpose()?;
+        let link = redis.as_ref().map(|(link, _)| link.clone());
+        let credentials = credentials::open(config, &client, link.as_ref(), &clock)?;
         let allowance = Allowance {
             concurrency: config.upstream_concurrency,
             retry_budget: config.retry_budget,
             clock: clock.clone(),
+            link: link.clone(),
         };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
@@ -122,10 +125,9 @@ impl App {
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let redis = config.redis.as_ref().map(|redis| link::open(redis, config)).transpose()?;
         let join = |ear| redis.map(|(link, seal)| Replicas::join(link, seal, metrics.clone(), ear));
         let upstream = Upstream::new(client, cache, (retry, ttls(config)), changes.clone(), join);
-        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone(), link)?;
         let sizes = Sizes {
             documents: config.document_cache_size,
             answers: config.response_cache_size,

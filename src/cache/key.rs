@@ -20,6 +20,11 @@ impl View {
         Self { location: digest("location", location), credential: digest("credential", credential) }
     }
 
+    /// What tells it from other views, for everyone who serves the same.
+    pub fn name(&self) -> String {
+        format!("{:032x}{:032x}", self.location, self.credential)
+    }
+
     /// What is to be forgotten when the thing of this kind with this id changes.
     pub fn tag<'a>(&self, kind: Kind, id: &'a str) -> Tag<'a> {
         Tag { location: self.location, kind, id }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::journal::{Taken, Trouble};
+use super::claim::Claim;
+use super::journal::{self, Taken, Trouble};
 use super::signatures::Signed;
 use super::{Event, Events, hearing};
 
@@ -64,6 +65,20 @@ impl Events {
             tracing::warn!(id = event.id.as_deref(), %sent, "an event is too old, or the clock of this machine is wrong: it is ignored");
             return Heard::Late;
         }
+        let Some(claims) = &self.claims else { return self.write_down(event, body, now).await };
+        let name = journal::name(event, body);
+        if claims.claim(&name).await == Claim::Taken {
+            return Heard::Seen;
+        }
+        let heard = self.write_down(event, body, now).await;
+        match heard {
+            Heard::Lost => claims.give(&name).await,
+            _ => claims.taken(&name, journal::known_for(event)).await,
+        }
+        heard
+    }
+
+    async fn write_down(&self, event: Option<&Event>, body: &[u8], now: Timestamp) -> Heard {
         match self.journal.take(event, body.to_vec(), now).await {
             Ok(Taken::New(_)) => {
                 self.inbox.wake();

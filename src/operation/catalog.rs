@@ -62,7 +62,8 @@ pub fn entries() -> anyhow::Result<Vec<Entry>> {
         let is_root = ["Query", "Mutation", "Subscription"].contains(&of.on);
         let free = of.at_hand.iter().filter(|_| is_root).map(|field| (*field, None));
         for (field, cost) in of.costs.iter().map(|(field, cost)| (*field, Some(cost))).chain(free) {
-            let definition = schema.type_field(of.on, field).ok();
+            // What only a subgraph has is asked by a router.
+            let Ok(definition) = schema.type_field(of.on, field) else { continue };
             let needs = cost.map(needs).unwrap_or_default();
             if !is_root && needs.is_empty() {
                 continue;
@@ -70,8 +71,8 @@ pub fn entries() -> anyhow::Result<Vec<Entry>> {
             entries.push(Entry {
                 on: of.on,
                 field,
-                about: definition.map(|field| sentence(field)).unwrap_or_default(),
-                codes: definition.map(|field| fails(cost, field, &schema)).unwrap_or_default(),
+                about: sentence(definition),
+                codes: fails(cost, definition, &schema),
                 needs,
             });
         }
@@ -84,6 +85,7 @@ fn needs(cost: &'static Cost) -> Vec<Need> {
     match cost {
         Cost::Record(call, _) => once(call, Each::Field),
         Cost::Records(call, ids) => once(call, Each::Id(ids)),
+        Cost::Entities(_, kinds) => kinds.iter().flat_map(|(_, cost)| needs(cost)).collect(),
         Cost::List(pages) => once(&pages.page, Each::Page(pages.most, pages.first)),
         Cost::OfContact(call) | Cost::Contact(call) => once(call, Each::Record),
         Cost::Part { of, in_rows: false } => once(of, Each::Row),

@@ -63,6 +63,12 @@ impl Seal {
         Self { keys: redis.keys.iter().map(|key| Key::new(key.expose_secret())).collect() }
     }
 
+    /// The same; where no key is set, with one that comes of this secret.
+    #[must_use]
+    pub fn or_by(self, secret: &[u8]) -> Self {
+        if self.has_key() { self } else { Self { keys: [Key::new(secret)].into() } }
+    }
+
     /// Whether there is a key.
     pub fn has_key(&self) -> bool {
         !self.keys.is_empty()

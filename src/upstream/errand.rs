@@ -27,7 +27,10 @@ pub enum Lane {
 
 impl Lane {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// All of them, in the order in which they go.
+    pub const ALL: [Self; 4] = [Self::Writes, Self::Reads, Self::Background, Self::Renewals];
 }
 
 /// Who pays for calls. Inside a lane all who pay get the same share, however much each of them asks for.

@@ -34,6 +34,7 @@ mod replicas;
 mod sandbox;
 mod schema;
 mod security;
+mod shared;
 mod stale;
 mod subscriptions;
 mod support;

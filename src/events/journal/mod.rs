@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, TableError, WriteTransaction};
 use sha2::{Digest, Sha256};
 
-pub use entry::{Entry, Outcome, State};
+pub use entry::{Entry, Outcome, State, name};
 pub use ledger::{Begun, Effect, EffectId};
 
 use super::Event;
@@ -251,6 +251,11 @@ fn take(
     transaction.open_table(BODIES)?.insert(entry.id, body)?;
     transaction.open_table(WAITING)?.insert(entry.id, ())?;
     Ok(Ok(Taken::New(entry.id)))
+}
+
+/// For how long an event is not taken again.
+pub fn known_for(event: Option<&Event>) -> Duration {
+    if event.is_some_and(|event| event.timestamp.is_some()) { SEEN_FOR } else { UNDATED }
 }
 
 /// What an event is known by.

@@ -45,6 +45,7 @@ fn events(dir: &TempDir, failing: &[&str]) -> (Events, mpsc::Receiver<String>) {
     let events = Events {
         signatures: Signatures::new(Webhooks::default()),
         journal: Journal::open(dir.path()).unwrap(),
+        claims: None,
         served: Served::Any,
         upstream: Upstream::new(client, cache, (Policy { retries: 0 }, ttls), Arc::default(), |_| None),
         follow: Some(follow),
