@@ -161,7 +161,7 @@ impl<'a> Spread<'a> {
         for selection in selections {
             let (inner, directives) = match selection {
                 Selection::Field(field) => {
-                    if !self.most.tells_schema && matches!(field.name.as_str(), "__schema" | "__type") {
+                    if !self.most.tells_schema && matches!(field.name.as_str(), "__schema" | "__type" | "_service") {
                         return Err(Error::new(Code::Forbidden, NOT_TOLD).by("introspection"));
                     }
                     self.arguments(&field.arguments)?;

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth",
             "events",
             "operation",
+            "schema",
             "graph",
             "upstream",
             "replicas",
