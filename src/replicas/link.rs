@@ -173,9 +173,18 @@ impl Subscription {
         self.heard.recv().await
     }
 
-    /// Begins anew: nothing came of it for so long that its connection may be none.
-    pub fn again(&self) {
-        self.again.notify_one();
+    /// The way to begin it anew.
+    pub fn restart(&self) -> Restart {
+        Restart(self.again.clone())
+    }
+}
+
+/// Begins a subscription anew, when nothing came of it for so long that its connection may be none.
+pub struct Restart(Arc<Notify>);
+
+impl Restart {
+    pub fn now(&self) {
+        self.0.notify_one();
     }
 }
 

@@ -28,6 +28,7 @@ mod plan;
 mod profile;
 mod quota;
 mod readme;
+mod replicas;
 mod sandbox;
 mod schema;
 mod security;

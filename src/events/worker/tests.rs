@@ -46,7 +46,7 @@ fn events(dir: &TempDir, failing: &[&str]) -> (Events, mpsc::Receiver<String>) {
         signatures: Signatures::new(Webhooks::default()),
         journal: Journal::open(dir.path()).unwrap(),
         served: Served::Any,
-        upstream: Upstream::new(client, cache, Policy { retries: 0 }, ttls, Arc::default()),
+        upstream: Upstream::new(client, cache, (Policy { retries: 0 }, ttls), Arc::default(), |_| None),
         follow: Some(follow),
         inbox: Inbox::default(),
         folder: dir.path().to_owned(),
