@@ -10,8 +10,13 @@ use crate::upstream::{Client, Credential};
 
 /// What opens each location. The state directory is only touched where there is something to keep in it.
 ///
-/// `link`: where other replicas have the same grants.
-pub fn open(config: &Config, client: &Client, link: Option<&Link>, clock: &Clock) -> anyhow::Result<Vec<Credential>> {
+/// `redis`: where other replicas have the same grants.
+pub fn open(
+    config: &Config,
+    client: &Client,
+    redis: Option<&(Link, Seal)>,
+    clock: &Clock,
+) -> anyhow::Result<Vec<Credential>> {
     let mut grants = None;
     let open = |location: &config::Location| {
         Ok(match &location.credential {
@@ -28,8 +33,7 @@ pub fn open(config: &Config, client: &Client, link: Option<&Link>, clock: &Clock
                         let store = Store::open(dir).with_context(|| {
                             format!("GATEWAY_STATE_DIR is {}, and no tokens can be kept there", dir.display())
                         })?;
-                        let common = config.redis.as_ref().zip(link);
-                        let common = common.map(|(redis, link)| Common::new(link.clone(), Seal::new(redis)));
+                        let common = redis.map(|(link, seal)| Common::new(link.clone(), seal.clone()));
                         none.insert((Grants::new(client.endpoint(), store, common.clone(), clock.clone()), common))
                     }
                 };

@@ -2,7 +2,7 @@
 //! of that when Redis fails.
 
 mod failing;
-mod server;
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

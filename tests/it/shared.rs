@@ -3,13 +3,12 @@
 mod events;
 mod grants;
 mod quota;
-mod redis;
 
 use contacts_gateway::sandbox::Options;
 use futures_util::future::join_all;
 
+use super::replicas::server::{Redis, Wire};
 use super::support::*;
-use redis::{Redis, Wire};
 
 /// Three gateways over one sandbox, each with a URL of Redis and these settings.
 async fn three(options: Options, urls: [&str; 3], more: &[(&str, &str)]) -> [Stage; 3] {

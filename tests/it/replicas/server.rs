@@ -93,6 +93,13 @@ impl Redis {
         self.keys(sort).into_iter().filter_map(get).collect()
     }
 
+    /// The fields and values of all hashes of a sort, as bytes.
+    pub fn hashes(&self, sort: &str) -> Vec<u8> {
+        let mut connection = self.connected().expect("a connection");
+        let fields = |key| cmd("HGETALL").arg(key).query::<Vec<Vec<u8>>>(&mut connection).expect("an answer").concat();
+        self.keys(sort).into_iter().flat_map(fields).collect()
+    }
+
     /// Takes away what is stored of a sort.
     pub fn clear(&self, sort: &str) {
         self.keys(sort).iter().for_each(|key| self.ask(&["DEL", key]));

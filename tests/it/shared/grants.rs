@@ -89,7 +89,7 @@ impl Together {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_token_and_each_one_after_it_is_bought_once() {
-    let Some(redis) = Redis::start().await else { return };
+    let Some(redis) = Redis::start() else { return };
     let these = Together::new([&redis.url(); 3]).await;
     for round in 1..4 {
         these.ask_all(round).await;
@@ -97,21 +97,21 @@ async fn the_first_token_and_each_one_after_it_is_bought_once() {
         these.expire();
     }
     // Nobody who looks into Redis finds a token.
-    let all = redis.all().await;
+    let all = redis.hashes("grant");
     for folder in &these.folders {
         assert!(folder.path().join("credentials/grants.redb").exists());
     }
     let held = |text: &str| all.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(!held("access_token") && !held("refresh_token") && held("grant:"));
+    assert!(!held("access_token") && !held("refresh_token") && held("version"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_was_flushed_costs_no_second_renewal() {
-    let Some(redis) = Redis::start().await else { return };
+    let Some(redis) = Redis::start() else { return };
     let these = Together::new([&redis.url(); 3]).await;
     these.ask_all(1).await;
     these.expire();
-    redis.ask::<()>(&["FLUSHALL"]).await;
+    redis.ask(&["FLUSHALL"]);
     these.ask_all(2).await;
     assert_eq!(these.renewals(), 2);
     these.ask_all(3).await;
@@ -120,16 +120,16 @@ async fn a_redis_that_was_flushed_costs_no_second_renewal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_flushed_meanwhile_costs_no_second_renewal() {
-    let Some(redis) = Redis::start().await else { return };
+    let Some(redis) = Redis::start() else { return };
     let these = Together::new([&redis.url(); 3]).await;
     these.ask_all(1).await;
     these.expire();
     let hold = these.stages[0].sandbox.hold(TOKEN);
     let ((), ()) = tokio::join!(these.ask_all(2), async {
         hold.arrived(1).await;
-        redis.ask::<()>(&["FLUSHALL"]).await;
+        redis.ask(&["FLUSHALL"]);
         // Until the lock is there again.
-        while redis.ask::<Vec<String>>(&["KEYS", "*grant:*"]).await.is_empty() {
+        while redis.hashes("grant").is_empty() {
             tokio::task::yield_now().await;
         }
         hold.release();
@@ -139,25 +139,25 @@ async fn a_redis_that_is_flushed_meanwhile_costs_no_second_renewal() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_stands_still_is_waited_for() {
-    let Some(redis) = Redis::start().await else { return };
+    let Some(redis) = Redis::start() else { return };
     let these = Together::new([&redis.url(); 3]).await;
     these.ask_all(1).await;
     these.expire();
     these.stages[0].calls();
-    redis.pause();
+    redis.signal("-STOP");
     let ((), ()) = tokio::join!(these.ask_all(2), async {
         these.until_asked(1).await;
-        redis.go_on();
+        redis.signal("-CONT");
     });
     assert_eq!(these.renewals(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_full_keeps_tokens_all_the_same() {
-    let Some(redis) = Redis::start().await else { return };
+    let Some(redis) = Redis::start() else { return };
     let mut these = Together::new([&redis.url(); 3]).await;
     these.ask_all(1).await;
-    redis.ask::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
     these.expire();
     these.ask_all(2).await;
     these.join(&redis.url()).await;
@@ -167,7 +167,7 @@ async fn a_redis_that_is_full_keeps_tokens_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_with_nothing_takes_the_newest_token_also_from_a_redis_that_was_started_empty() {
-    let Some(mut redis) = Redis::start().await else { return };
+    let Some(mut redis) = Redis::start() else { return };
     let mut these = Together::new([&redis.url(); 3]).await;
     these.ask_all(1).await;
     these.expire();
@@ -175,7 +175,7 @@ async fn who_comes_with_nothing_takes_the_newest_token_also_from_a_redis_that_wa
     let late = these.join(&redis.url()).await;
     assert_eq!(errors(&these.ask(late, 3).await), []);
     redis.kill();
-    redis.start_again().await;
+    redis.begin();
     let later = these.join(&redis.url()).await;
     assert_eq!(errors(&these.ask(later, 4).await), []);
     assert_eq!(these.renewals(), 2);
@@ -183,7 +183,7 @@ async fn who_comes_with_nothing_takes_the_newest_token_also_from_a_redis_that_wa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_who_bought_the_newest_token_renews_it_and_the_others_do_not() {
-    let Some(mut redis) = Redis::start().await else { return };
+    let Some(mut redis) = Redis::start() else { return };
     let these = Together::new([&redis.url(); 3]).await;
     these.ask_all(1).await;
     these.expire();
@@ -208,7 +208,7 @@ async fn without_redis_who_bought_the_newest_token_renews_it_and_the_others_do_n
     );
     assert_eq!(these.renewals(), 1);
     // It tells the others when Redis is back.
-    redis.start_again().await;
+    redis.begin();
     for n in [0, 2] {
         while errors(&these.ask(n, 5).await) != [] {
             tokio::task::yield_now().await;
@@ -219,7 +219,7 @@ async fn without_redis_who_bought_the_newest_token_renews_it_and_the_others_do_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_is_cut_off_takes_the_token_that_was_bought_meanwhile() {
-    let Some(redis) = Redis::start().await else { return };
+    let Some(redis) = Redis::start() else { return };
     let wire = Wire::to(&redis).await;
     let (direct, wired) = (redis.url(), wire.url());
     let these = Together::new([&direct, &direct, &wired]).await;
