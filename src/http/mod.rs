@@ -8,7 +8,7 @@ mod live;
 mod negotiate;
 mod oauth;
 mod pages;
-mod read;
+pub(crate) mod read;
 mod server;
 mod status;
 mod track;
