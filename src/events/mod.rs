@@ -11,7 +11,7 @@ mod hearing;
 mod intake;
 pub mod journal;
 mod poll;
-mod signatures;
+pub(crate) mod signatures;
 mod worker;
 
 use std::path::PathBuf;

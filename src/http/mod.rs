@@ -9,7 +9,7 @@ mod named;
 mod negotiate;
 mod oauth;
 mod pages;
-mod read;
+pub(crate) mod read;
 mod server;
 mod status;
 mod track;

@@ -13,7 +13,7 @@ mod own;
 mod perform;
 mod post;
 mod rehearse;
-mod rules;
+pub(crate) mod rules;
 mod run;
 mod schedule;
 mod schema;
