@@ -12,6 +12,7 @@ mod logging;
 mod sandbox;
 mod serve;
 mod settings;
+mod settings_page;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -51,7 +52,12 @@ enum Command {
     /// Tells what each field costs upstream, and describes trusted operations for Postman and as OpenAPI
     Catalog(catalog::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  contacts-gateway key new --name dashboard
+  contacts-gateway key new --name crm-sync --scopes contacts.readonly,contacts.write --locations LOC_A --expires 90d"
+    )]
     Key(key::Command),
     /// Looks at the journal of events, and handles events again
     #[command(subcommand)]
@@ -64,7 +70,7 @@ enum Command {
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
     Health(ConfigFile),
     /// Prints every setting with its value in force and where it came from
-    Config(ConfigFile),
+    Config(settings::Options),
 }
 
 /// Where settings come from, beside the environment.
@@ -128,7 +134,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Automations(command) => wait_for(automations::run(command)),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Events(command) => wait_for(events::run(command)),
-        Command::Config(file) => settings::print(&file.load()),
+        Command::Config(options) => settings::run(&options),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),
         Command::Health(file) => wait_for(health::run(&file.load())),

@@ -2,10 +2,28 @@
 
 use std::process::ExitCode;
 
+use super::ConfigFile;
 use crate::config::{Loaded, SETTINGS};
 
-/// Prints the settings; fails when they cannot be used.
-pub fn print(loaded: &Loaded) -> ExitCode {
+/// How settings are shown.
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print every setting with its default as a page in Markdown, whatever is set
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// Prints the settings; ends with 64 when they cannot be used.
+pub fn run(options: &Options) -> ExitCode {
+    match options.markdown {
+        true => super::print(&super::settings_page::markdown()),
+        false => print(&options.file.load()),
+    }
+}
+
+fn print(loaded: &Loaded) -> ExitCode {
     let name = SETTINGS.iter().map(|setting| setting.name.len()).max().unwrap_or_default();
     let width = loaded.in_force.iter().map(|row| row.value.chars().count()).max().unwrap_or_default().min(44);
     let mut text = String::new();

@@ -12,6 +12,7 @@ mod commands;
 mod credentials;
 mod crowds;
 mod demo;
+mod docs;
 mod down;
 mod equality;
 mod events;
