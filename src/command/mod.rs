@@ -60,10 +60,19 @@ enum Command {
     )]
     Key(key::Command),
     /// Looks at the journal of events, and handles events again
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  contacts-gateway events list --json --limit 20
+  contacts-gateway events replay 17"
+    )]
     Events(events::Command),
     /// Tries automations on an event, without doing anything
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  contacts-gateway automations check automations.toml --event event.json"
+    )]
     Automations(automations::Command),
     /// Prints the GraphQL schema
     Schema,
