@@ -13,7 +13,7 @@ use anyhow::Context;
 use reqwest::Url;
 use tokio::net::TcpListener;
 
-use super::{listen, logging, stop_signal};
+use super::{listen, logging, print, stop_signal};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat};
@@ -46,7 +46,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let scratch = Scratch::new().context("the demo has no place for its events")?;
     let config = settings(upstream_address, upstream.info(), &scratch)?;
     let app = Arc::new(App::new(&config, Clock::default())?);
-    print!("{}", guide(gateway_address, upstream_address, upstream.info()));
+    print(&guide(gateway_address, upstream_address, upstream.info()));
     http::serve(app, gateway, stop_signal()).await?;
     upstream.stop().await;
     Ok(ExitCode::SUCCESS)

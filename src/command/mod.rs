@@ -3,12 +3,14 @@
 mod automations;
 mod catalog;
 mod check;
+mod completions;
 mod demo;
 mod events;
 mod explain;
 mod health;
 mod key;
 mod logging;
+mod progress;
 mod sandbox;
 mod serve;
 mod settings;
@@ -40,14 +42,29 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs a sandbox upstream and the gateway together, with demo data and no credentials
+    #[command(after_help = "Examples:
+  contacts-gateway demo
+  contacts-gateway demo --port 8080")]
     Demo(demo::Options),
     /// Runs the gateway
+    #[command(after_help = "Examples:
+  GATEWAY_LOCATION_ID=LOC_A0000000000000000 GATEWAY_API_KEY_FILE=/run/secrets/key contacts-gateway serve
+  contacts-gateway serve --config gateway.toml")]
     Serve(ConfigFile),
     /// Runs only the sandbox: a stand-in for the Contacts API
+    #[command(after_help = "Examples:
+  contacts-gateway sandbox --latency-ms 200 --rate-limit 100/10
+  contacts-gateway sandbox --webhooks http://127.0.0.1:4000/webhooks/contacts")]
     Sandbox(sandbox::Options),
     /// Tries the settings: credential, scopes, location, a contact, limits, clock; each with what mends it
+    #[command(after_help = "Examples:
+  contacts-gateway check --config gateway.toml
+  contacts-gateway check --contact aM4raLqv7XbT2kW9hE3z --write --json")]
     Check(check::Options),
     /// Tells which upstream calls the operations of a file need at most; needs no settings and no network
+    #[command(after_help = "Examples:
+  contacts-gateway explain profile.graphql --variables '{\"id\": \"aM4raLqv7XbT2kW9hE3z\"}'
+  contacts-gateway explain --manifest persisted-documents.json --max-calls 100 --json")]
     Explain(explain::Options),
     /// Tells what each field costs upstream, and describes trusted operations for Postman and as OpenAPI
     Catalog(catalog::Options),
@@ -75,11 +92,28 @@ enum Command {
     )]
     Automations(automations::Command),
     /// Prints the GraphQL schema
+    #[command(after_help = "Example:
+  contacts-gateway schema > schema.graphql")]
     Schema,
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
+    #[command(after_help = "Example:
+  GATEWAY_LISTEN=127.0.0.1:8080 contacts-gateway health")]
     Health(ConfigFile),
     /// Prints every setting with its value in force and where it came from
+    #[command(after_help = "Examples:
+  contacts-gateway config
+  contacts-gateway config --config gateway.toml --json
+  contacts-gateway config --markdown")]
     Config(settings::Options),
+    /// Prints a script that lets a shell complete commands and options
+    #[command(after_help = "Examples:
+  contacts-gateway completions bash > ~/.local/share/bash-completion/completions/contacts-gateway
+  contacts-gateway completions zsh > \"${fpath[1]}/_contacts-gateway\"
+  contacts-gateway completions fish > ~/.config/fish/completions/contacts-gateway.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Where settings come from, beside the environment.
@@ -144,6 +178,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Events(command) => wait_for(events::run(command)),
         Command::Config(options) => settings::run(&options),
+        Command::Completions { shell } => completions::run(shell),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),
         Command::Health(file) => wait_for(health::run(&file.load())),
@@ -152,17 +187,22 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Err(code) => code,
         },
         Command::Check(options) => match options.file.settle() {
-            Ok(config) => wait_for(check::run(config, options.contact, options.write)),
+            Ok(config) => wait_for(check::run(config, options)),
             Err(code) => code,
         },
     }
 }
 
-/// Prints to standard output; whoever reads may stop reading.
+/// Prints to standard output, with colours only where they are seen; whoever reads may stop reading.
 fn print(text: &str) -> ExitCode {
     use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = anstream::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// The same, for machines.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
+    Ok(print(&format!("{}\n", serde_json::to_string_pretty(value)?)))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what errors are given to")]

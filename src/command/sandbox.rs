@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::{listen, stop_signal};
+use super::{listen, print, stop_signal};
 use crate::sandbox::{self, Quirks, RateLimit, SCOPES};
 
 /// What the sandbox is to be like.
@@ -74,10 +74,14 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = listen(address, "--port").await?;
     let address = listener.local_addr()?;
-    println!("Sandbox of the Contacts API on http://{address}");
-    println!("What a client needs:      curl -s http://{address}/__sandbox/info");
-    println!("What was called:          curl -s http://{address}/__sandbox/calls");
-    println!("Ctrl-C stops it.");
+    print(&format!(
+        "\
+Sandbox of the Contacts API on http://{address}
+What a client needs:      curl -s http://{address}/__sandbox/info
+What was called:          curl -s http://{address}/__sandbox/calls
+Ctrl-C stops it.
+"
+    ));
     let options = sandbox::Options {
         contacts: options.contacts,
         seed: options.seed,

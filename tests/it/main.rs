@@ -37,6 +37,7 @@ mod stale;
 mod subscriptions;
 mod support;
 mod tenancy;
+mod terminal;
 mod together;
 mod trusted;
 mod untold;

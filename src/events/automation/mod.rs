@@ -29,7 +29,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub use form::Problem;
-pub use rehearse::{reads, rehearse};
+pub use rehearse::{Rehearsed, reads, rehearse};
 pub use rules::Rules;
 pub use schema::Schema;
 pub use shown::{Followed, followed};

@@ -54,6 +54,7 @@ pub async fn run(
     for name in ["schema", "examples"] {
         symlink(super::root().join(name), folder.join(name)).expect("a link");
     }
+    fs::create_dir_all(folder.join(".local/share/bash-completion/completions")).expect("a folder");
     fs::write(folder.join("persisted-documents.json"), manifest).expect("a file that can be written");
     for words in commands(block, folder)? {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
