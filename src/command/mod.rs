@@ -14,6 +14,7 @@ mod progress;
 mod sandbox;
 mod serve;
 mod settings;
+mod settings_page;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -71,15 +72,16 @@ enum Command {
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(
         subcommand,
-        after_help = "Example:
-  contacts-gateway key new --name dashboard"
+        after_help = "Examples:
+  contacts-gateway key new --name dashboard
+  contacts-gateway key new --name crm-sync --scopes contacts.readonly,contacts.write --locations LOC_A --expires 90d"
     )]
     Key(key::Command),
     /// Looks at the journal of events, and handles events again
     #[command(
         subcommand,
         after_help = "Examples:
-  contacts-gateway events list --limit 20
+  contacts-gateway events list --json --limit 20
   contacts-gateway events replay 17"
     )]
     Events(events::Command),
@@ -102,7 +104,8 @@ enum Command {
     /// Prints every setting with its value in force and where it came from
     #[command(after_help = "Examples:
   contacts-gateway config
-  contacts-gateway config --config gateway.toml --json")]
+  contacts-gateway config --config gateway.toml --json
+  contacts-gateway config --markdown")]
     Config(settings::Options),
     /// Prints a script that lets a shell complete commands and options
     #[command(after_help = "Examples:

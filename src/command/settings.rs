@@ -15,6 +15,9 @@ pub struct Options {
     /// Print JSON: `settings`, `unknown` names, and the `problems` that keep them from being used
     #[arg(long)]
     json: bool,
+    /// Print every setting with its default as a page in Markdown, whatever is set
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
 }
 
 /// A setting, for machines.
@@ -36,6 +39,9 @@ struct Told<'a> {
 
 /// Prints the settings; ends with 64 when they cannot be used.
 pub fn run(options: &Options) -> ExitCode {
+    if options.markdown {
+        return super::print(&super::settings_page::markdown());
+    }
     let loaded = options.file.load();
     match options.json {
         true => print_json(&loaded),

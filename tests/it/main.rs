@@ -13,6 +13,7 @@ mod credentials;
 mod crowds;
 mod demo;
 mod differential;
+mod docs;
 mod down;
 mod equality;
 mod events;

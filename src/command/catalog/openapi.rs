@@ -79,7 +79,7 @@ fn graphql(by_id: &[Value]) -> Value {
         "summary": "Any trusted operation, by its document's id",
         "parameters": [{ "$ref": "#/components/parameters/Location" }],
         "requestBody": { "required": true, "content": { "application/json": { "schema": { "oneOf": by_id } } } },
-        "responses": with_refusals(json!({
+        "responses": with_refusals(&json!({
             "description": "The answer.",
             "content": { "application/json": { "schema": envelope(&json!({ "type": ["object", "null"] })) } },
         })),
@@ -123,10 +123,10 @@ fn answers(operation: &Named) -> Value {
             json!({ "application/json": { "schema": envelope(&data) } })
         }
     };
-    with_refusals(json!({ "description": "The answer; what failed of it is told in `errors`.", "content": media }))
+    with_refusals(&json!({ "description": "The answer; what failed of it is told in `errors`.", "content": media }))
 }
 
-fn with_refusals(answer: Value) -> Value {
+fn with_refusals(answer: &Value) -> Value {
     let mut all = json!({ "200": answer });
     for (status, name, _) in REFUSALS {
         all[*status] = json!({ "$ref": format!("#/components/responses/{name}") });
