@@ -20,6 +20,7 @@ mod http;
 mod hygiene;
 mod lists;
 mod merging;
+mod mock;
 mod pages;
 mod partial;
 mod paths;
