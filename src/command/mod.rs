@@ -45,7 +45,7 @@ enum Command {
     /// Runs a sandbox upstream and the gateway together, with demo data and no credentials
     #[command(after_help = "Examples:
   contacts-gateway demo
-  contacts-gateway demo --port 8080")]
+  contacts-gateway demo --port 8080 --seed-file examples/team.json")]
     Demo(demo::Options),
     /// Runs the gateway
     #[command(after_help = "Examples:
@@ -55,6 +55,7 @@ enum Command {
     /// Runs only the sandbox: a stand-in for the Contacts API
     #[command(after_help = "Examples:
   contacts-gateway sandbox --latency-ms 200 --rate-limit 100/10
+  contacts-gateway sandbox --seed-file examples/team.json
   contacts-gateway sandbox --webhooks http://127.0.0.1:4000/webhooks/contacts")]
     Sandbox(sandbox::Options),
     /// Tries the settings: credential, scopes, location, a contact, limits, clock; each with what mends it

@@ -24,6 +24,7 @@ mod http;
 mod hygiene;
 mod lists;
 mod merging;
+mod mock;
 mod pages;
 mod partial;
 mod paths;
