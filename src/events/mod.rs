@@ -27,7 +27,7 @@ pub use intake::Heard;
 pub use journal::Journal;
 pub use poll::Poll;
 pub use signatures::Signed;
-pub use worker::Follow;
+pub use worker::{Follow, Later};
 
 use crate::clock::Clock;
 use crate::config::Config;
