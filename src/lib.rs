@@ -10,7 +10,7 @@
 //!
 //! [`metrics`] is what is counted on that way, and [`traces`] what is told of it to a collector. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
 //! stand-in for the upstream and shares nothing with the rest. [`events`] are what the upstream tells by itself, and [`changes`] what watchers are told.
-//! [`state`] is what outlives the process.
+//! [`state`] is what outlives the process, and [`replicas`] what joins several of them.
 
 pub mod app;
 pub mod auth;
@@ -21,11 +21,15 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 pub mod http;
 pub mod live_file;
 pub mod metrics;
 pub mod operation;
+pub mod replicas;
 pub mod resources;
 pub mod sandbox;
 pub mod schema;

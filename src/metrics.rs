@@ -65,6 +65,11 @@ pub enum Transport {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Looked {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Transported {
     transport: &'static str,
 }
@@ -155,6 +160,8 @@ pub struct Metrics {
     subscriptions: Gauge,
     told: Counter,
     slow: Counter,
+    looks: Family<Looked, Counter>,
+    joined: Gauge,
 }
 
 impl Default for Metrics {
@@ -221,6 +228,11 @@ impl Default for Metrics {
         registry.register("subscriptions", "Subscriptions that are open", subscriptions.clone());
         registry.register("changes_told", "Changes that a subscription was told", told.clone());
         registry.register("slow_readers", "WebSockets and event streams closed as too slow", slow.clone());
+        let (looks, joined) = (Family::<Looked, Counter>::default(), Gauge::<i64>::default());
+        let help = "Looks for a value in Redis: found, to be read by this gateway, or alone where Redis is away";
+        registry.register("second_level", help, looks.clone());
+        let help = "1 while this gateway speaks with the others that share its Redis, and hears them";
+        registry.register("joined", help, joined.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
         Self {
@@ -249,6 +261,8 @@ impl Default for Metrics {
             subscriptions,
             told,
             slow,
+            looks,
+            joined,
         }
     }
 }
@@ -336,6 +350,16 @@ impl Metrics {
     /// Counts one who was too slow, and whose socket was closed for it.
     pub fn slow_reader(&self) {
         self.slow.inc();
+    }
+
+    /// Counts a look for a value in Redis. `outcome`: a word for what came of it.
+    pub fn looked(&self, outcome: &'static str) {
+        self.looks.get_or_create(&Looked { outcome }).inc();
+    }
+
+    /// Tells whether this gateway speaks with the others that share its Redis.
+    pub fn joined(&self, is_joined: bool) {
+        self.joined.set(is_joined.into());
     }
 
     /// Everything, as text. `None` would be a mistake of this module.

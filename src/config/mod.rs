@@ -8,6 +8,7 @@ mod location;
 pub mod manifest;
 pub mod pem;
 mod reader;
+mod redis;
 mod settings;
 mod webhooks;
 
@@ -23,6 +24,7 @@ pub use live::Live;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
+pub use redis::Redis;
 pub use settings::{SETTINGS, Setting};
 pub use webhooks::Webhooks;
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub webhooks: Webhooks,
     pub automations: Option<Automations>,
+    /// What joins this gateway with others, if anything does.
+    pub redis: Option<Redis>,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
@@ -144,6 +148,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let state_dir = from.optional("GATEWAY_STATE_DIR");
     let webhooks = webhooks::read(from);
     let automations = automations::read(from, mode == Some(Mode::Passthrough));
+    let redis = redis::read(from);
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -198,6 +203,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         state_dir: state_dir?.into(),
         webhooks,
         automations,
+        redis,
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,

@@ -110,6 +110,17 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("GATEWAY_AUTOMATIONS_SECRET", "", "what posts of automations are signed with; unset: they are not signed"),
     setting("GATEWAY_AUTOMATIONS_SECRET_FILE", "", "a file that holds it, instead of GATEWAY_AUTOMATIONS_SECRET"),
+    setting(
+        "GATEWAY_REDIS_URL",
+        "",
+        "a Redis or Valkey that joins this gateway with others, as redis://user:password@host:6379/0; rediss:// for TLS",
+    ),
+    setting("GATEWAY_REDIS_URL_FILE", "", "a file that holds it, instead of GATEWAY_REDIS_URL"),
+    setting(
+        "GATEWAY_REDIS_ENCRYPTION_KEY_FILE",
+        "",
+        "a file of keys that seal what is stored there, 32 bytes in base64 on each line: the first seals, all open",
+    ),
     setting("GATEWAY_CACHE_SIZE", "64MiB", "most memory for cached contacts, tasks, notes and appointments"),
     setting("GATEWAY_RESPONSE_CACHE_SIZE", "64MiB", "most memory for answers that are ready to be sent again"),
     setting("GATEWAY_DOCUMENT_CACHE_SIZE", "16MiB", "most memory for documents that were parsed and validated"),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod asked;
+pub mod catalog;
 mod document;
 mod execution;
 mod explain;

@@ -29,7 +29,10 @@ pub enum Lane {
 
 impl Lane {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// All of them, in the order in which they go.
+    pub const ALL: [Self; 4] = [Self::Writes, Self::Reads, Self::Background, Self::Renewals];
 
     /// In a word.
     pub fn word(self) -> &'static str {

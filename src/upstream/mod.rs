@@ -4,6 +4,7 @@ mod account;
 mod client;
 mod connections;
 pub mod credential;
+mod elsewhere;
 mod errand;
 mod error;
 mod governor;
@@ -28,6 +29,7 @@ use jiff::Timestamp;
 pub use account::Account;
 pub use client::{Call, Client, Route};
 pub use credential::{Credential, Trouble};
+pub use elsewhere::Ear;
 pub use errand::{Errand, Lane, Payer};
 pub use error::{Error, Fault};
 pub use governor::{Allowance, Limits, Standing};
@@ -39,12 +41,14 @@ pub use timeline::Sent;
 pub use together::{Several, Together};
 pub use write::{Shelf, Write};
 
+use elsewhere::Carried;
 use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
 use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag};
 use crate::changes::Changes;
+use crate::replicas::Replicas;
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -180,6 +184,7 @@ struct Parts {
     lately: Lately,
     together: Knowledge,
     changes: Arc<Changes>,
+    replicas: Option<Replicas>,
 }
 
 /// What the cache has of an answer.
@@ -200,11 +205,20 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Puts the parts together. `changes`: who is told of the changes that are made.
-    pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls, changes: Arc<Changes>) -> Self {
+    /// Puts the parts together. `changes`: who is told of the changes that are made; `join`: the way to the other gateways.
+    pub fn new(
+        client: Client,
+        cache: EntityCache,
+        (retry, ttls): (Policy, Ttls),
+        changes: Arc<Changes>,
+        join: impl FnOnce(Ear) -> Option<Replicas>,
+    ) -> Self {
         let lately = Lately::new(cache.clock().clone());
         let (flights, forgetting, together) = (Flights::default(), Mutex::default(), Knowledge::default());
-        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately, together, changes });
+        let parts = Arc::new_cyclic(|parts| {
+            let replicas = join(Ear(parts.clone()));
+            Parts { client, cache, flights, retry, ttls, forgetting, lately, together, changes, replicas }
+        });
         Self { parts, errand: Errand::new(Payer::default(), None) }
     }
 
@@ -317,14 +331,31 @@ impl Upstream {
         let ttl = question.ttl(ttls);
         let passing = Arc::new(AtomicBool::new(false));
         let account = question.account().clone();
-        let session = Session { upstream: self.clone(), account, as_of, passing: passing.clone() };
-        let (value, bytes, ttl) = match together::fetch(question.clone(), session, together).await? {
+        let mut carried = None;
+        if self.parts.replicas.is_some() && !ttl.is_zero() {
+            carried = Box::pin(self.look_elsewhere(&question, together.is_none())).await.map(Arc::new);
+        }
+        let is_found = carried.as_ref().is_some_and(|carried| carried.is_found());
+        let together = together.filter(|_| !is_found);
+        let (passing_, upstream) = (passing.clone(), self.clone());
+        let session = Session { upstream, account, as_of, passing: passing_, carried: carried.clone() };
+        let mut fetched = together::fetch(question.clone(), session, together).await;
+        if fetched.is_err() && is_found {
+            // A gateway of another version may have read it.
+            carried = None;
+            fetched = Box::pin(together::fetch(question.clone(), self.session(question.account()), None)).await;
+        }
+        let (value, bytes, ttl) = match fetched? {
             Some((answer, bytes)) => (Some(answer), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
         let slots = self.slots(&question, value.as_deref());
         let passes = passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
-        let origin = cache.origin(slots, as_of, if passes { ttl.min(PASSING_TTL) } else { ttl });
+        if let Some(carried) = carried.as_ref().filter(|_| !passes) {
+            self.keep_elsewhere(&question, value.as_deref(), carried, ttl);
+        }
+        let ttl = if passes { ttl.min(PASSING_TTL) } else { ttl };
+        let origin = elsewhere::origin(cache, carried.as_deref(), slots, as_of, ttl);
         let held = Held { value, origin };
         // Before the flight is over: who asks again for the same errand has to find it.
         self.errand.remember(question.key(), held.any());

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["command"]),
     ("lib", &[]),
+    ("fuzzing", &["http", "app", "events", "operation", "resources", "graph", "upstream", "config"]),
     (
         "command",
         &[
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "schema",
             "graph",
             "upstream",
+            "replicas",
             "cache",
             "changes",
             "clock",
@@ -53,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "graph",
             "caller",
             "upstream",
+            "replicas",
             "cache",
             "changes",
             "clock",
@@ -66,7 +69,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("resources", &["graph", "upstream", "cache", "changes"]),
     ("graph", &["caller", "upstream", "cache", "changes", "traces"]),
     ("caller", &["upstream", "cache"]),
-    ("upstream", &["cache", "changes", "clock", "metrics", "state", "traces"]),
+    ("upstream", &["replicas", "cache", "changes", "clock", "metrics", "state", "traces"]),
+    ("replicas", &["clock", "config", "metrics"]),
     ("cache", &["clock"]),
     ("changes", &[]),
     ("live_file", &["clock"]),

@@ -13,7 +13,7 @@ mod own;
 mod perform;
 mod post;
 mod rehearse;
-mod rules;
+pub(crate) mod rules;
 mod run;
 mod schedule;
 mod schema;
@@ -25,16 +25,17 @@ mod trigger;
 use std::sync::Arc;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub use form::Problem;
-pub use rehearse::{reads, rehearse};
+pub use rehearse::{Rehearsed, reads, rehearse};
 pub use rules::Rules;
 pub use schema::Schema;
 pub use shown::{Followed, followed};
 
-use super::{Event, Journal};
+use super::{Event, Journal, Later};
 use crate::clock::Clock;
 use crate::upstream::Account;
 use post::Post;
@@ -47,6 +48,7 @@ pub struct Automations {
     journal: Journal,
     post: Post,
     clock: Clock,
+    started: Timestamp,
     /// A timer was set.
     timers: Notify,
 }
@@ -71,12 +73,21 @@ impl Automations {
     ) -> anyhow::Result<Self> {
         let post = Post::new(deliveries.secret, deliveries.allow_private)
             .context("the client of deliveries could not be made")?;
-        Ok(Self { rules, schema, accounts, journal, post, clock, timers: Notify::new() })
+        let started = now(&clock);
+        Ok(Self { rules, schema, accounts, journal, post, clock, started, timers: Notify::new() })
     }
 
     /// Everything that they want because of an event. `name`: the journal's name of it. An error: some of it is to be done at another
     /// time.
-    pub async fn follow(&self, name: &str, event: &Event) -> Result<(), String> {
+    pub async fn follow(&self, name: &str, event: &Event) -> Result<(), Later> {
         self.handle(name, event).await
     }
+
+    fn now(&self) -> Timestamp {
+        now(&self.clock)
+    }
+}
+
+fn now(clock: &Clock) -> Timestamp {
+    clock.wall().try_into().unwrap_or(Timestamp::MAX)
 }

@@ -1,6 +1,6 @@
 //! Appointments: meetings with a contact.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod loader;
 pub(in crate::resources) mod model;

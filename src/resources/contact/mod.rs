@@ -1,6 +1,6 @@
 //! Contacts: the type that everything hangs on, and the fields that find them.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod list;

@@ -1,6 +1,6 @@
 //! Notes: what was written down about a contact.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod loader;

@@ -1,6 +1,6 @@
 //! Tasks: what there is to do for a contact.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod loader;

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::breaker::{End, PAUSE};
+use super::lease::Leave;
 use super::limits::Limits;
 use super::quota::Sent;
 use super::{Governor, State};
@@ -22,7 +23,7 @@ pub struct Permit {
     /// The status that it was answered with last.
     pub status: Option<u16>,
     /// `None`: it was answered.
-    sent: Option<Sent>,
+    sent: Option<(Sent, Leave)>,
     tries: bool,
     era: u32,
     deadline: Option<Instant>,
@@ -37,7 +38,7 @@ impl Permit {
     /// of use.
     pub(super) fn new(
         governor: Arc<Governor>,
-        sent: Sent,
+        sent: (Sent, Leave),
         (tries, era): (bool, u32),
         deadline: Option<Instant>,
     ) -> Self {
@@ -74,7 +75,7 @@ impl Permit {
     pub fn answered(&mut self, told: &Limits, shut: Option<Option<Duration>>) {
         if let (Some(sent), Some(governor)) = (self.sent.take(), &self.governor) {
             let mut state = governor.state();
-            state.quota.answer(sent, told, shut, governor.now());
+            state.answer(sent, told, shut, governor.now());
             governor.let_go(&mut state);
         }
     }
@@ -84,7 +85,7 @@ impl Permit {
         self.resent += 1;
         self.status = None;
         if let Some(governor) = &self.governor {
-            self.sent = Some(governor.state().quota.send());
+            self.sent = Some(governor.state().send());
         }
     }
 
@@ -105,7 +106,7 @@ impl Permit {
         self.end = Some(end);
         if let (false, Some(sent), Some(governor)) = (reached, self.sent, &self.governor) {
             self.sent = None;
-            governor.state().quota.lose(sent, false, governor.now());
+            governor.state().lose(sent, false, governor.now());
         }
     }
 
@@ -113,7 +114,7 @@ impl Permit {
     pub(super) fn undo(mut self, state: &mut State) {
         state.in_flight -= 1;
         if let (Some(sent), Some(governor)) = (self.sent.take(), self.governor.take()) {
-            state.quota.lose(sent, false, governor.now());
+            state.lose(sent, false, governor.now());
         }
     }
 }
@@ -125,7 +126,7 @@ impl Drop for Permit {
         let state = &mut *state;
         let now = governor.now();
         if let Some(sent) = self.sent.take() {
-            state.quota.lose(sent, self.since.is_some(), now);
+            state.lose(sent, self.since.is_some(), now);
         }
         state.in_flight -= 1;
         // Who gave up because the time was over has waited in vain, if it was for long enough.

@@ -213,9 +213,9 @@ impl Upstream {
         Ok(read.into_iter().map(each).collect())
     }
 
-    fn session(&self, account: &Arc<Account>) -> Session {
+    pub(super) fn session(&self, account: &Arc<Account>) -> Session {
         let (upstream, account, as_of) = (self.clone(), account.clone(), self.parts.cache.epochs().now());
-        Session { upstream, account, as_of, passing: Arc::default() }
+        Session { upstream, account, as_of, passing: Arc::default(), carried: None }
     }
 
     /// Notes what came of a reading; whether it was refused.

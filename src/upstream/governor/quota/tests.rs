@@ -197,12 +197,12 @@ fn a_day_that_is_used_up_ends_when_it_was_told() {
     assert_eq!(quota.room(now), Room::AfterAnswer);
     quota.answer(second, &day(0, 60_000), None, now);
     assert_eq!(quota.room(now), Room::Tomorrow(now + ms(60_000)));
-    assert!(!quota.has_spare(now));
+    assert!(quota.spare(now) != Room::Now);
     assert_eq!(quota.room(now + ms(60_000)), Room::Now);
     let sent = quota.send();
     quota.answer(sent, &day(99, 86_400_000), None, now + ms(60_000));
     assert_eq!(quota.room(now + ms(60_000)), Room::Now);
-    assert!(quota.has_spare(now + ms(60_000)));
+    assert!(quota.spare(now + ms(60_000)) == Room::Now);
 }
 
 #[test]
@@ -212,9 +212,9 @@ fn near_the_end_only_those_go_who_are_waited_for() {
     for _ in 0..7 {
         quota.send();
     }
-    assert!(quota.has_spare(now));
+    assert!(quota.spare(now) == Room::Now);
     quota.send();
-    assert!(!quota.has_spare(now));
+    assert!(quota.spare(now) != Room::Now);
     assert_eq!(quota.room(now), Room::Now);
 }
 
