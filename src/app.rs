@@ -28,6 +28,7 @@ use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
 use crate::replicas::Replicas;
+use crate::traces::Traces;
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -89,6 +90,7 @@ pub struct App {
     pending: Pending,
     events: Option<Events>,
     automations: Option<Arc<Automations>>,
+    traces: Option<Traces>,
     draining: AtomicBool,
 }
 
@@ -137,7 +139,8 @@ impl App {
             .context("GATEWAY_TRUSTED_DOCUMENTS")?;
         let graph = crate::schema::Schema::new(config.federation);
         let sdl = graph.sdl();
-        let operations = Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone())?);
+        let operations =
+            Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone(), metrics.clone())?);
         let loader = DataLoader::new(upstream.clone());
         let schema = Schema { operations: operations.clone(), loader: loader.clone() };
         let (events, automations) = automations::open(config, events, schema, &accounts, &clock)?;
@@ -167,8 +170,20 @@ impl App {
             has_metrics_apart: config.metrics_listen.is_some(),
             tells_schema: config.introspection,
             sdl,
+            traces: None,
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// The same gateway, with its operations traced.
+    #[must_use]
+    pub fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// The way to a collector of traces, if there is one.
+    pub fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
     }
 
     /// The locations that are served.
@@ -208,7 +223,7 @@ impl App {
     }
 
     /// What is counted.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 

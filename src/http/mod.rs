@@ -1,5 +1,6 @@
 //! The way in: routes, what every request gets, and the server that ends gracefully.
 
+mod execution;
 mod explorer;
 mod freshness;
 mod graphql;

@@ -155,7 +155,7 @@ fn location_of(world: &World, arrival: &Arrival) -> Option<String> {
 }
 
 fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Call {
-    let version = arrival.head.headers.get("version").and_then(|value| value.to_str().ok());
+    let header = |name| arrival.head.headers.get(name).and_then(|value| value.to_str().ok()).map(String::from);
     Call {
         method: arrival.head.method.to_string(),
         route,
@@ -163,7 +163,8 @@ fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Cal
         query: arrival.parameters.clone(),
         body: arrival.body.clone(),
         location,
-        version: version.map(String::from),
+        version: header("version"),
+        traceparent: header("traceparent"),
         status: None,
     }
 }

@@ -46,7 +46,7 @@ use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag};
 use crate::changes::Changes;
 use crate::replicas::Replicas;
 
@@ -79,6 +79,9 @@ pub struct Ttls {
 pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
     /// What it is answered with.
     type Answer: Send + Sync + 'static;
+
+    /// What sort of thing it asks for.
+    const KIND: Kind;
 
     /// The location that is asked.
     fn account(&self) -> &Arc<Account>;

@@ -79,6 +79,7 @@ impl Session {
                 self.upstream.try_aside(self.account.clone(), call.clone(), permit);
                 return Err(HeldBack::Down.to_error(call.route(), last));
             }
+            permit.resent = tried - 1;
             let error = match parts.client.send(errand, &self.account, call, &mut permit).await {
                 Ok(body) => return Ok(body),
                 Err(error) => error,
@@ -93,7 +94,8 @@ impl Session {
                 }
                 None if error.fault == Fault::NotFound => return Err(error),
                 None => {
-                    tracing::warn!(%error, tried, location = &*self.account.location, "upstream call failed");
+                    let (location, trace_id) = (&*self.account.location, errand.trace_id());
+                    tracing::warn!(%error, tried, location, trace_id, "upstream call failed");
                     return Err(error);
                 }
             }

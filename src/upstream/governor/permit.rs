@@ -18,6 +18,10 @@ use crate::upstream::error::{Error, Fault};
 pub struct Permit {
     /// `None`: it was not used, and gives nothing back.
     governor: Option<Arc<Governor>>,
+    /// How often its call was sent before.
+    pub resent: u32,
+    /// The status that it was answered with last.
+    pub status: Option<u16>,
     /// `None`: it was answered.
     sent: Option<(Sent, Leave)>,
     tries: bool,
@@ -38,7 +42,18 @@ impl Permit {
         (tries, era): (bool, u32),
         deadline: Option<Instant>,
     ) -> Self {
-        Self { governor: Some(governor), sent: Some(sent), tries, era, deadline, since: None, end: None, shared: None }
+        Self {
+            governor: Some(governor),
+            resent: 0,
+            status: None,
+            sent: Some(sent),
+            tries,
+            era,
+            deadline,
+            since: None,
+            end: None,
+            shared: None,
+        }
     }
 
     /// The call is on its way from now on.
@@ -67,6 +82,8 @@ impl Permit {
 
     /// The call is sent once more, in the same place.
     pub fn send_again(&mut self) {
+        self.resent += 1;
+        self.status = None;
         if let Some(governor) = &self.governor {
             self.sent = Some(governor.state().send());
         }
