@@ -69,6 +69,9 @@ enum Command {
   contacts-gateway explain --manifest persisted-documents.json --max-calls 100 --json")]
     Explain(explain::Options),
     /// Tells what each field costs upstream, and describes trusted operations for Postman and as OpenAPI
+    #[command(after_help = "Examples:
+  contacts-gateway catalog
+  contacts-gateway catalog --openapi --manifest persisted-documents.json > openapi.json")]
     Catalog(catalog::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
     #[command(

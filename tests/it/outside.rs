@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::support::*;
 
 const OPERATING: &str = include_str!("../../docs/operating.md");
-const ALERTS: &str = include_str!("../../deploy/prometheus/contacts-gateway.rules.yaml");
+const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana/contacts-gateway.json");
 const SOURCE: &str = include_str!("../../src/metrics.rs");
 
