@@ -27,11 +27,13 @@ impl Named {
     }
 }
 
+type Seen = HashMap<(Kind, Box<str>), Arc<Named>>;
+
 /// The names that there are.
 pub struct Names {
     metrics: Arc<Metrics>,
     others: [Arc<Named>; Kind::ALL.len()],
-    seen: Mutex<HashMap<(Kind, Box<str>), Arc<Named>>>,
+    seen: Mutex<Seen>,
 }
 
 impl Names {

@@ -83,6 +83,7 @@ impl Traces {
     }
 
     /// Begins with an operation that came in so long ago: in its caller's trace, where it names one.
+    #[expect(clippy::disallowed_methods, reason = "the library takes the end of a span from the same clock")]
     pub fn begin(&self, headers: Option<&HeaderMap>, ago: Duration) -> Operation {
         let parent = headers.and_then(parent::of);
         let context = parent.map_or_else(Context::new, |span| Context::new().with_remote_span_context(span));
