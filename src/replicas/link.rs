@@ -100,11 +100,6 @@ impl Link {
         format!("{}{what}", self.0.prefix)
     }
 
-    /// Whether Redis answered when it was last asked.
-    pub fn is_up(&self) -> bool {
-        matches!(*self.0.state.borrow(), State::Up(_))
-    }
-
     /// The answer to a command.
     pub async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
         self.bounded(async |mut up: Up| command.query_async(&mut up.connection).await).await

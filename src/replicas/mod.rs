@@ -133,11 +133,6 @@ impl Replicas {
         let _ = timeout(PATIENCE, taken).await;
     }
 
-    /// Whether this gateway speaks with the others and hears them.
-    pub fn is_joined(&self) -> bool {
-        self.inner.hears() && !self.inner.progress.borrow().is_cut_off
-    }
-
     /// Nobody is to wait for this one any more: it is about to end.
     pub fn leave(&self) {
         self.inner.is_leaving.store(true, Ordering::Relaxed);

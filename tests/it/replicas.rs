@@ -197,6 +197,28 @@ async fn a_list_that_one_has_read_goes_with_each_contact_that_it_shows() {
 }
 
 #[tokio::test]
+async fn what_was_read_one_by_one_is_not_read_again_by_one_who_wants_many() {
+    const MANY: &str = "query M($ids: [ID!]!) { contactsByIds(ids: $ids) { firstName tasks { title } } }";
+    let Some((redis, all)) = three(&[]).await else { return };
+    let ids = &all[0].ids()[..6];
+    for id in ids {
+        all[0].first_name(id).await;
+        all[0].data(TITLES, json!({ "id": id })).await;
+    }
+    assert_eq!(all[0].calls(), calls(&[(CONTACT, 6), (TASKS, 6)]));
+    // Who wants many waits for nobody: everything has to be there.
+    let stored = async {
+        while redis.values("value").len() < 12 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, stored).await.expect("it is kept");
+    let many = all[1].data(MANY, json!({ "ids": ids })).await;
+    assert_eq!(many["contactsByIds"].as_array().map(Vec::len), Some(6));
+    assert_eq!(all[0].calls(), calls(&[]));
+}
+
+#[tokio::test]
 async fn who_watches_at_one_is_told_what_was_changed_through_another() {
     let Some((_redis, all)) = three(&[]).await else { return };
     let (id, location) = (&all[0].ids()[3], &all[0].sandbox.info().location_id);
