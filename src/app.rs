@@ -85,6 +85,7 @@ pub struct App {
     is_open: bool,
     has_metrics_apart: bool,
     tells_schema: bool,
+    sdl: String,
     pending: Pending,
     events: Option<Events>,
     automations: Option<Arc<Automations>>,
@@ -134,7 +135,9 @@ impl App {
         };
         let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
             .context("GATEWAY_TRUSTED_DOCUMENTS")?;
-        let operations = Arc::new(Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?);
+        let graph = crate::schema::Schema::new(config.federation);
+        let sdl = graph.sdl();
+        let operations = Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone())?);
         let loader = DataLoader::new(upstream.clone());
         let schema = Schema { operations: operations.clone(), loader: loader.clone() };
         let (events, automations) = automations::open(config, events, schema, &accounts, (link, &clock))?;
@@ -163,6 +166,7 @@ impl App {
             is_open: matches!(config.auth, config::Auth::Open { anywhere: false }),
             has_metrics_apart: config.metrics_listen.is_some(),
             tells_schema: config.introspection,
+            sdl,
             draining: AtomicBool::new(false),
         })
     }
@@ -318,6 +322,11 @@ impl App {
     /// Whether callers are told the schema.
     pub fn tells_schema(&self) -> bool {
         self.tells_schema
+    }
+
+    /// The schema, in GraphQL's schema definition language.
+    pub fn sdl(&self) -> &str {
+        &self.sdl
     }
 
     /// Whether the gateway is about to end.

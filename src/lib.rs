@@ -21,6 +21,9 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 pub mod http;
 pub mod live_file;

@@ -78,6 +78,8 @@ pub struct Config {
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
     pub introspection: bool,
+    /// Whether it is a subgraph of a federated graph.
+    pub federation: bool,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
     pub ttl_notes: Duration,
@@ -179,6 +181,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         from.problem("GATEWAY_TRUSTED_ONLY", "true", "false, or a manifest in GATEWAY_TRUSTED_DOCUMENTS");
     }
     let introspection = from.one_of("GATEWAY_INTROSPECTION", &[("true", true), ("false", false)]);
+    let federation = from.one_of("GATEWAY_FEDERATION", &[("false", false), ("true", true), ("0", false), ("1", true)]);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
@@ -218,6 +221,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
         introspection: introspection?,
+        federation: federation?,
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,
         ttl_notes: ttl_notes?,

@@ -178,6 +178,11 @@ pub const SETTINGS: &[Setting] = &[
         "true",
         "whether the schema is told; false: no introspection, no /schema.graphql, and errors name nothing but what was sent",
     ),
+    setting(
+        "GATEWAY_FEDERATION",
+        "false",
+        "whether the gateway is a subgraph of Apollo Federation 2, with entities that other subgraphs refer to; or 0 and 1",
+    ),
     setting("GATEWAY_LOG", "info", "what is logged: error, warn, info, debug, or a filter by module"),
     setting("GATEWAY_LOG_FORMAT", "", "text or json; unset: text on a terminal, else json"),
 ];

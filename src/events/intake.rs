@@ -84,7 +84,14 @@ impl Events {
                 self.inbox.wake();
                 Heard::Taken
             }
-            Ok(Taken::Seen) => Heard::Seen,
+            Ok(Taken::Seen) => {
+                // Without an id and a time, another one of the same words is the same here. So nothing follows, and what is held is
+                // forgotten all the same.
+                if event.is_some_and(|event| event.id.is_none() && event.timestamp.is_none()) {
+                    self.forget(event);
+                }
+                Heard::Seen
+            }
             Err(trouble) => {
                 self.lose(event, &trouble);
                 Heard::Lost
@@ -95,6 +102,10 @@ impl Events {
     /// What cannot be written down is not handled; but nobody shall be given what it says is not true any more.
     fn lose(&self, event: Option<&Event>, trouble: &Trouble) {
         tracing::error!(%trouble, "an event could not be written down; nothing follows from it but that what is held is forgotten");
+        self.forget(event);
+    }
+
+    fn forget(&self, event: Option<&Event>) {
         if let Ok(change) = hearing::change(event, &self.served) {
             hearing::forget(&self.upstream, &change);
         }

@@ -11,7 +11,7 @@ mod hearing;
 mod intake;
 pub mod journal;
 mod poll;
-mod signatures;
+pub(crate) mod signatures;
 mod worker;
 
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub use intake::Heard;
 pub use journal::Journal;
 pub use poll::Poll;
 pub use signatures::Signed;
-pub use worker::Follow;
+pub use worker::{Follow, Later};
 
 use crate::clock::Clock;
 use crate::config::Config;

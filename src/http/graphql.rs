@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes};
-use axum::extract::{self, RawQuery, State};
+use axum::extract::{self, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -59,28 +59,10 @@ pub async fn get(State(app): State<Arc<App>>, request: extract::Request) -> Resp
     id.put(response)
 }
 
-/// `GET /operations/{name}`.
-pub async fn named(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    extract::Path(name): extract::Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let id = RequestId::of(&headers);
-    let response = match Exchange::open(&app, &headers, &id).await {
-        Ok(exchange) => {
-            let asked = format!("{name}?{}", query.unwrap_or_default());
-            exchange.answer(Way::Named, asked.into()).await
-        }
-        Err(refused) => *refused,
-    };
-    id.put(response)
-}
-
 /// A request whose caller is known, and in what form its answer goes out.
-struct Exchange<'a> {
+pub struct Exchange<'a> {
     app: &'a Arc<App>,
-    headers: &'a HeaderMap,
+    pub headers: &'a HeaderMap,
     id: &'a RequestId,
     media: Media,
     caller: Arc<Caller>,
@@ -89,7 +71,8 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    async fn open(app: &'a Arc<App>, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
+    /// Finds out who asks; or the refusal.
+    pub async fn open(app: &'a Arc<App>, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
@@ -109,7 +92,8 @@ impl<'a> Exchange<'a> {
         self.began + self.app.request_timeout()
     }
 
-    fn refuse(&self, why: Unread) -> Response {
+    /// The answer to a request that is not run.
+    pub fn refuse(&self, why: Unread) -> Response {
         if let Some(guard) = why.1.guard() {
             self.app.metrics().refused(guard);
         }
@@ -130,24 +114,30 @@ impl<'a> Exchange<'a> {
     }
 
     async fn post(self, body: Body) -> Response {
+        match self.read(body).await {
+            Ok(bytes) => self.answer(Way::Post, bytes).await,
+            Err(refused) => *refused,
+        }
+    }
+
+    /// The body, where it is said to be JSON and there is room for it.
+    pub async fn read(&self, body: Body) -> Result<Bytes, Box<Response>> {
         if !read::is_json(self.headers) {
             let message = "The body has to be JSON: send content-type: application/json.";
-            return self.refuse((415, Error::bad_input(message)));
+            return Err(self.refuse((415, Error::bad_input(message))).into());
         }
         let Some(room) = self.app.admission().body() else {
             read::drain(body, self.app.body_limit()).await;
             self.note_crowd();
-            return self.crowded();
+            return Err(self.crowded().into());
         };
         let read = read::body(body, self.app.body_limit(), self.deadline()).await;
         drop(room);
-        match read {
-            Ok(bytes) => self.answer(Way::Post, bytes).await,
-            Err(why) => self.refuse(why),
-        }
+        read.map_err(|why| self.refuse(why).into())
     }
 
-    async fn answer(self, way: Way, bytes: Bytes) -> Response {
+    /// Answers what came as these bytes.
+    pub async fn answer(self, way: Way, bytes: Bytes) -> Response {
         let operations = self.app.operations();
         if operations.has_manifest() {
             operations.keep_up().await;
@@ -265,7 +255,8 @@ impl<'a> Exchange<'a> {
         body.unwrap_or_default().into()
     }
 
-    fn count(&self, outcome: Outcome) {
+    /// Counts an answer.
+    pub fn count(&self, outcome: Outcome) {
         self.app.metrics().answered(outcome, self.began.elapsed());
     }
 

@@ -42,7 +42,7 @@ pub async fn sdl(State(app): State<Arc<App>>) -> Response {
     if !app.tells_schema() {
         return (StatusCode::NOT_FOUND, "The schema is not told here: introspection is off.\n").into_response();
     }
-    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], crate::schema::sdl()).into_response()
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], app.sdl().to_owned()).into_response()
 }
 
 /// Every other path.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod asked;
+pub mod catalog;
 mod document;
 mod execution;
 mod explain;
@@ -27,7 +28,7 @@ use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::graph::{Code, Error, Request, json};
-use crate::schema::{self, Schema};
+use crate::schema::Schema;
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
 pub use asked::Asked;
@@ -128,6 +129,7 @@ impl Prepared<'_> {
 impl Operations {
     /// `bounds`: what an operation may come to. Answers are good as `epochs` and `clock` tell.
     pub fn new(
+        schema: Schema,
         sizes: Sizes,
         bounds: Bounds,
         trusted: Trusted,
@@ -135,8 +137,8 @@ impl Operations {
         clock: Clock,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            schema: schema::build(),
-            documents: Documents::new(sizes.documents, bounds)?,
+            documents: Documents::new(&schema, sizes.documents, bounds)?,
+            schema,
             trusted,
             manifest: AtomicU64::new(0),
             bounds,

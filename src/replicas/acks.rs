@@ -34,9 +34,15 @@ impl Acks {
         self.settle()
     }
 
-    /// Notes who is there: nobody waits for those who are not.
-    pub fn there(&mut self, members: &BTreeSet<Member>) -> u64 {
-        for (_, waiting) in &mut self.waiting {
+    /// The number of the last thing that somebody may have to be waited for.
+    pub fn last(&self) -> u64 {
+        self.waiting.back().map_or(self.done, |(number, _)| *number)
+    }
+
+    /// Notes who is there: nobody waits for those who are not. That was asked after everything up to a number was told; who is to take
+    /// what came later, Redis said since.
+    pub fn there(&mut self, members: &BTreeSet<Member>, asked_after: u64) -> u64 {
+        for (_, waiting) in self.waiting.iter_mut().take_while(|(number, _)| *number <= asked_after) {
             waiting.retain(|member| members.contains(member));
         }
         self.taken.retain(|member, _| members.contains(member));
@@ -99,9 +105,13 @@ mod tests {
     fn nobody_waits_for_who_has_gone() {
         let mut acks = Acks::default();
         assert_eq!(acks.told(1, members(&["b", "c"])), 0);
-        assert_eq!(acks.there(&members(&["b"])), 0);
-        assert_eq!(acks.took("b", 1), 1);
-        assert_eq!(acks.told(2, members(&[])), 2);
+        let asked_after = acks.last();
+        assert_eq!(acks.told(2, members(&["b", "d"])), 0);
+        assert_eq!(acks.there(&members(&["b"]), asked_after), 0);
+        assert_eq!(acks.took("b", 2), 1);
+        // It came since.
+        assert_eq!(acks.took("d", 2), 2);
+        assert_eq!((acks.told(3, members(&[])), acks.last()), (3, 3));
     }
 
     #[test]

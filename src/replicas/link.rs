@@ -16,8 +16,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Redis;
 
-/// Most time for a command, and for making a connection.
+/// Most time for a command.
 const BOUND: Duration = Duration::from_millis(500);
+
+/// Most time for making a connection, which nobody waits for.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// How long it is before a connection is tried again, at first and at most. Replicas do not come back all at once.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
@@ -212,7 +215,7 @@ async fn keep_open(parts: Weak<Parts>) {
     let mut pauses = Pauses::default();
     for number in 0.. {
         let Some(client) = parts.upgrade().map(|parts| parts.client.clone()) else { return };
-        let opened = timeout(BOUND, open(&client, number)).await;
+        let opened = timeout(OPENING, open(&client, number)).await;
         let Some(kept) = parts.upgrade() else { return };
         match opened {
             Ok(Ok(up)) => {
@@ -258,7 +261,7 @@ async fn open(client: &Client, number: u64) -> Result<Up, RedisError> {
 async fn listen(client: Client, channels: Vec<String>, tell: mpsc::Sender<Heard>, again: Arc<Notify>) {
     let mut pauses = Pauses::default();
     while !tell.is_closed() {
-        if let Ok(Ok(heard)) = timeout(BOUND, begin(&client, &channels)).await {
+        if let Ok(Ok(heard)) = timeout(OPENING, begin(&client, &channels)).await {
             pauses = Pauses::default();
             let mut messages = heard.into_on_message();
             if tell.send(Heard::Gap).await.is_err() {

@@ -106,9 +106,10 @@ pub async fn beat(inner: Arc<Inner>, restart: Restart) {
             () = inner.stir.notified() => {}
         }
         let is_there = inner.hears() && !inner.is_leaving.load(Ordering::Relaxed);
+        let asked_after = lock(&inner.acks).last();
         let there = inner.beat(is_there).await;
         if let Ok(there) = &there {
-            let done = lock(&inner.acks).there(there);
+            let done = lock(&inner.acks).there(there, asked_after);
             inner.note_done(done);
             lock(&inner.heard).there(there);
         }

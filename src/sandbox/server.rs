@@ -189,7 +189,8 @@ async fn limited(world: &World, arrival: &Arrival, location: &str) -> (Response,
 /// The answer after all that was put in its way: a fault, a hold, latency, a failure by chance.
 async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     let template = arrival.route.as_ref().map_or(UNMATCHED, |(route, _)| route.template);
-    let fault = world.faults.take(template, contact_of(arrival));
+    let contact = contact_of(arrival);
+    let fault = world.faults.take(template, contact).or_else(|| world.switches.fault(template, contact));
     let fails = world.draws_failure();
     let unseen = fault.as_ref().is_some_and(|fault| fault.drop == Some(Cut::Unseen));
     let mut early = None;

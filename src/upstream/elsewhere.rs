@@ -12,6 +12,9 @@ use crate::cache::{EntityCache, Epoch, Origin, Slots, Tag};
 use crate::changes::{Change, ChangeKind, ChangedResource};
 use crate::replicas::{Entry, Found, Hears, Look, Place, Reading, Replicas};
 
+/// A change: what happened to what, its id, and the contact that it is of.
+type Spelled = (ChangeKind, ChangedResource, Option<Box<str>>, Box<str>);
+
 /// What the others are told.
 #[derive(Default, Serialize, Deserialize)]
 pub struct News {
@@ -24,7 +27,7 @@ pub struct News {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     forgotten: Vec<Box<str>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    changes: Vec<(ChangeKind, ChangedResource, Option<Box<str>>, Box<str>)>,
+    changes: Vec<Spelled>,
 }
 
 /// From what a change may be missing.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["command"]),
     ("lib", &[]),
+    ("fuzzing", &["http", "app", "events", "operation", "resources", "graph", "upstream", "config"]),
     (
         "command",
         &["http", "app", "events", "config", "sandbox", "operation", "schema", "resources", "upstream", "clock"],
@@ -21,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "auth",
             "events",
             "operation",
+            "schema",
             "graph",
             "upstream",
             "replicas",
