@@ -129,7 +129,7 @@ impl App {
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
         let join = |ear| redis.map(|(link, seal)| Replicas::join(link, seal, metrics.clone(), ear));
         let upstream = Upstream::new(client, cache, (retry, ttls(config)), changes.clone(), join);
-        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone(), link)?;
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone(), link.clone())?;
         let sizes = Sizes {
             documents: config.document_cache_size,
             answers: config.response_cache_size,
@@ -143,7 +143,7 @@ impl App {
             Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone(), metrics.clone())?);
         let loader = DataLoader::new(upstream.clone());
         let schema = Schema { operations: operations.clone(), loader: loader.clone() };
-        let (events, automations) = automations::open(config, events, schema, &accounts, &clock)?;
+        let (events, automations) = automations::open(config, events, schema, &accounts, (link, &clock))?;
         Ok(Self {
             accounts,
             auth,

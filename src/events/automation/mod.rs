@@ -5,6 +5,7 @@
 
 mod action;
 mod address;
+mod among;
 mod condition;
 mod facts;
 mod form;
@@ -37,7 +38,9 @@ pub use shown::{Followed, followed};
 
 use super::{Event, Journal, Later};
 use crate::clock::Clock;
+use crate::replicas::Link;
 use crate::upstream::Account;
+use among::Among;
 use post::Post;
 
 /// The automations of this gateway.
@@ -46,6 +49,7 @@ pub struct Automations {
     schema: Schema,
     accounts: Vec<Arc<Account>>,
     journal: Journal,
+    among: Among,
     post: Post,
     clock: Clock,
     started: Timestamp,
@@ -62,19 +66,19 @@ pub struct Deliveries {
 }
 
 impl Automations {
-    /// Those of these rules, at these locations.
+    /// Those of these rules, at these locations. `link`: to the gateways that have the same.
     pub fn new(
         rules: Rules,
         schema: Schema,
         accounts: Vec<Arc<Account>>,
         journal: Journal,
         deliveries: Deliveries,
-        clock: Clock,
+        (link, clock): (Option<Link>, Clock),
     ) -> anyhow::Result<Self> {
         let post = Post::new(deliveries.secret, deliveries.allow_private)
             .context("the client of deliveries could not be made")?;
-        let started = now(&clock);
-        Ok(Self { rules, schema, accounts, journal, post, clock, started, timers: Notify::new() })
+        let (among, started) = (Among(link), now(&clock));
+        Ok(Self { rules, schema, accounts, journal, among, post, clock, started, timers: Notify::new() })
     }
 
     /// Everything that they want because of an event. `name`: the journal's name of it. An error: some of it is to be done at another

@@ -95,7 +95,7 @@ impl Automations {
             skipped: Some(why.to_owned()),
             steps: Vec::new(),
         };
-        if is_first && own::is_own(&self.journal, &account.location, event).map_err(told)? {
+        if is_first && own::is_own_of_any(&self.journal, &self.among, &account.location, event).await.map_err(told)? {
             decided.decisions =
                 matched.iter().map(|rule| skip(rule, "an automation did what the event tells of")).collect();
             return store::decide(&self.journal, name, decided, Vec::new()).await.map(Some).map_err(told);
@@ -204,6 +204,11 @@ impl Automations {
     ) -> Result<(), Later> {
         let began = match self.journal.begin(id, self.now()).await.map_err(told)? {
             Begun::Done => return Ok(()),
+            Begun::New if !self.among.begin(id).await => {
+                // A copy of the event was taken by another one, while nobody could tell.
+                self.journal.finish(id, "done by another gateway").await.map_err(told)?;
+                return Ok(());
+            }
             Begun::New => None,
             Begun::Interrupted { began } => Some(began),
         };
@@ -219,6 +224,7 @@ impl Automations {
             Err(Unmade::NotYet(why)) => {
                 // Where it was interrupted before, it may have been done then.
                 if began.is_none() {
+                    self.among.release(id).await;
                     self.journal.release(id).await.map_err(told)?;
                 }
                 return Err(why.into());
@@ -228,6 +234,9 @@ impl Automations {
                 return Err(Later { why, from });
             }
         };
+        if let Some(own) = &own {
+            self.among.note(own).await;
+        }
         let now = self.now();
         let along = move |transaction: &redb::WriteTransaction| match &own {
             Some(own) => store::note_own(transaction, own, now),

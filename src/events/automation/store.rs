@@ -40,7 +40,7 @@ const MOST_CHANGES: usize = 8;
 const HOUR: i64 = 3_600_000;
 
 /// The upstream tells of a change within minutes, and again for an hour (CONTRACT).
-const OWN_FOR: SignedDuration = SignedDuration::from_hours(3);
+pub const OWN_FOR: SignedDuration = SignedDuration::from_hours(3);
 
 /// What an automation decided to do because of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

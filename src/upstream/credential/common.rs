@@ -106,19 +106,22 @@ impl Common {
         }
     }
 
-    /// Says what this replica has; the answer is what is newer.
+    /// Says what this replica has; the answer is what is newer. What is said on a channel may be heard before Redis can be asked
+    /// again, so that is waited for.
     pub async fn offer(&self, key: &str, row: &Row) -> Option<Row> {
-        match self.ask("offer", key, row.version, Some(row), "").await {
-            Answer::Newer(row) => Some(row),
-            _ => None,
-        }
+        self.say("offer", key, row, "").await
     }
 
     /// Puts a pair there for all; the answer is one that is newer. Where Redis does not come back, it is told when it does.
     pub async fn put(&self, key: &str, row: &Row, lock: Option<Lock>) -> Option<Row> {
-        let (began, owner) = (Instant::now(), lock.as_ref().map_or("", |lock| &lock.owner));
+        let owner = lock.as_ref().map_or("", |lock| &lock.owner);
+        self.say("put", key, row, owner).await
+    }
+
+    async fn say(&self, op: &str, key: &str, row: &Row, owner: &str) -> Option<Row> {
+        let began = Instant::now();
         loop {
-            match self.ask("put", key, row.version, Some(row), owner).await {
+            match self.ask(op, key, row.version, Some(row), owner).await {
                 Answer::Newer(row) => return Some(row),
                 Answer::Away if began.elapsed() < PATIENCE => sleep(SOON).await,
                 _ => return None,

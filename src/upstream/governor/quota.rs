@@ -18,6 +18,9 @@ const BEFORE_TOLD: u32 = 25;
 const SPARED: u32 = 10;
 const SPARED_OF_DAY: u32 = 50;
 
+/// For so long it holds what an answer told of what others used, where nobody tells of it but answers.
+const FRESH: Duration = Duration::from_millis(100);
+
 /// Whether a call may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
@@ -67,6 +70,8 @@ pub struct Quota {
     /// How many replicas have the limit, where they cannot keep it together. More than one: then a single call goes first, whose
     /// answer tells what the others used, and no more are on their way at once than this replica's part of what is left.
     among: u32,
+    /// When an answer last told what is left.
+    told_at: Option<Instant>,
 }
 
 impl Quota {
@@ -138,7 +143,7 @@ impl Quota {
         }
         let left = self.limits.max.map(|max| max.max(1).saturating_sub(self.sent + self.others));
         let is_full = left.is_some_and(|left| left == 0 || (self.aloft == 0 && left < self.among));
-        self.is_careful |= self.among > 1 && self.aloft == 0;
+        self.is_careful |= self.among > 1 && self.aloft == 0 && self.told_at.is_none_or(|at| now - at > FRESH);
         match self.aloft {
             _ if self.is_shut || is_full => self.wait(now),
             0 => Room::Now,
@@ -193,7 +198,7 @@ impl Quota {
     /// Takes over what the answer to a call tells. `shut`: it was refused for the limit, for so long if it says so.
     pub fn answer(&mut self, sent: Sent, told: &Limits, shut: Option<Option<Duration>>, now: Instant) {
         self.aloft = self.aloft.saturating_sub(1);
-        self.is_told = true;
+        (self.is_told, self.told_at) = (true, Some(now));
         self.limits.learn(told);
         self.learn_day(told, now);
         match shut {

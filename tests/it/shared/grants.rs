@@ -192,7 +192,7 @@ async fn without_redis_who_bought_the_newest_token_renews_it_and_the_others_do_n
     these.stages[0].calls();
     for n in [0, 2] {
         while these.stages[0].sandbox.calls().iter().any(|call| call.status == Some(401))
-            || errors(&these.ask(n, 3).await) != []
+            || !errors(&these.ask(n, 3).await).is_empty()
         {
             these.stages[0].calls();
         }
@@ -210,7 +210,7 @@ async fn without_redis_who_bought_the_newest_token_renews_it_and_the_others_do_n
     // It tells the others when Redis is back.
     redis.begin();
     for n in [0, 2] {
-        while errors(&these.ask(n, 5).await) != [] {
+        while !errors(&these.ask(n, 5).await).is_empty() {
             tokio::task::yield_now().await;
         }
     }

@@ -140,7 +140,8 @@ async fn without_redis_each_keeps_to_its_part_and_they_go_on_together_when_it_is
         let answers = ask_all(&stages, from, 20).await;
         assert!(answers.iter().all(|answer| errors(answer).is_empty()), "{from}: {answers:?}");
     }
-    was_kept(&stages, 9 + 3 * 180);
+    let (answered, refused) = calls(&stages);
+    assert!(answered == 9 + 3 * 180 && refused < 54, "{answered} answered, {refused} refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

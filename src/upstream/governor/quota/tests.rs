@@ -250,3 +250,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_shares_a_limit_blindly_sends_one_first_and_then_its_part_of_what_is_left() {
+    let now = Instant::now();
+    let mut quota = told(30, now);
+    quota.divide(3);
+    let later = now + ms(1_000);
+    assert_eq!(quota.room(later), Room::Now);
+    let first = quota.send();
+    assert_eq!(quota.room(later), Room::AfterAnswer, "nobody knows what the others used");
+    quota.answer(first, &limits(30, 18), None, later);
+    let mut sent = Vec::new();
+    while quota.room(later) == Room::Now {
+        sent.push(quota.send());
+    }
+    assert_eq!(sent.len(), 6, "a third of 18");
+    for sent in sent {
+        quota.answer(sent, &limits(30, 2), None, later);
+    }
+    assert_eq!(quota.room(later), Room::At(now + ms(10_000)), "each could take the same two");
+    quota.divide(1);
+    assert_eq!(quota.room(later), Room::Now);
+}
