@@ -186,7 +186,7 @@ async fn a_collector_that_is_away_is_no_concern_of_callers() {
         assert!(ask(&gateway, PROFILE, TRACE, "01").await.get("errors").is_none());
     }
     let metrics = || async {
-        let answer = reqwest::get(format!("{}/metrics", gateway.url)).await.expect("an answer");
+        let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await.expect("an answer");
         answer.text().await.expect("text")
     };
     while !metrics().await.contains("gateway_trace_exports_total{outcome=\"lost\"}") {
