@@ -105,7 +105,7 @@ impl App {
             metrics.clone(),
         )
         .context("the HTTP client could not be made")?;
-        let redis = config.redis.as_ref().map(|redis| link::open(redis, config)).transpose()?;
+        let redis = config.redis.as_ref().map(|redis| link::open(redis, config, metrics.clone())).transpose()?;
         let link = redis.as_ref().map(|(link, _)| link.clone());
         let credentials = credentials::open(config, &client, redis.as_ref(), &clock)?;
         let allowance = Allowance {

@@ -4,6 +4,7 @@
 mod levels;
 mod operations;
 mod plain;
+mod redis;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use levels::{Calls, Events, Levels};
 pub use operations::Counts;
 use operations::Operations;
 pub use plain::plain;
+use redis::Redis;
 
 /// Upper bounds of the buckets of a request's duration, in seconds: from answers that are kept to those that wait for
 /// a limit of the upstream.
@@ -62,11 +64,6 @@ impl Outcome {
 pub enum Transport {
     WebSocket,
     EventStream,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Looked {
-    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -160,8 +157,7 @@ pub struct Metrics {
     subscriptions: Gauge,
     told: Counter,
     slow: Counter,
-    looks: Family<Looked, Counter>,
-    joined: Gauge,
+    pub redis: Redis,
 }
 
 impl Default for Metrics {
@@ -228,11 +224,7 @@ impl Default for Metrics {
         registry.register("subscriptions", "Subscriptions that are open", subscriptions.clone());
         registry.register("changes_told", "Changes that a subscription was told", told.clone());
         registry.register("slow_readers", "WebSockets and event streams closed as too slow", slow.clone());
-        let (looks, joined) = (Family::<Looked, Counter>::default(), Gauge::<i64>::default());
-        let help = "Looks for a value in Redis: found, to be read by this gateway, or alone where Redis is away";
-        registry.register("second_level", help, looks.clone());
-        let help = "1 while this gateway speaks with the others that share its Redis, and hears them";
-        registry.register("joined", help, joined.clone());
+        let redis = Redis::new(&mut registry);
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
         Self {
@@ -261,8 +253,7 @@ impl Default for Metrics {
             subscriptions,
             told,
             slow,
-            looks,
-            joined,
+            redis,
         }
     }
 }
@@ -350,16 +341,6 @@ impl Metrics {
     /// Counts one who was too slow, and whose socket was closed for it.
     pub fn slow_reader(&self) {
         self.slow.inc();
-    }
-
-    /// Counts a look for a value in Redis. `outcome`: a word for what came of it.
-    pub fn looked(&self, outcome: &'static str) {
-        self.looks.get_or_create(&Looked { outcome }).inc();
-    }
-
-    /// Tells whether this gateway speaks with the others that share its Redis.
-    pub fn joined(&self, is_joined: bool) {
-        self.joined.set(is_joined.into());
     }
 
     /// Everything, as text. `None` would be a mistake of this module.

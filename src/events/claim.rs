@@ -6,9 +6,9 @@ use std::time::Duration;
 use redis::Script;
 use tokio::time::{Instant, sleep};
 
-use crate::replicas::{Link, Trouble};
+use crate::replicas::{Link, Trouble, in_time};
 
-static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
+static CLAIM: LazyLock<Script> = LazyLock::new(|| in_time(include_str!("claim.lua")));
 
 /// A claim lapses after so long: whoever has it writes the event down in a fraction of that, or is gone.
 const LAPSES: Duration = Duration::from_secs(5);

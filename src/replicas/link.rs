@@ -1,8 +1,11 @@
 //! The way to Redis: one connection for all commands, opened and opened again behind everybody's back.
 //!
-//! Nobody waits for a Redis that is known to be away, and nobody for longer than a bound. Start-up does not need one.
+//! Nobody waits for a Redis that is known to be away, and nobody for longer than a bound: the first command that has no answer in its time ends
+//! all others with it, and whether Redis is back is found out by nobody who waits. Start-up does not need one.
 
 use std::fmt;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -12,18 +15,27 @@ use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Scri
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::Redis;
+use crate::metrics::Metrics;
 
-/// Most time for a command.
-const BOUND: Duration = Duration::from_millis(500);
+/// Most time for a command. Where one takes longer, Redis is away.
+const BOUND: Duration = Duration::from_millis(250);
+
+/// How often Redis is asked for its time, which also tells that it is there.
+const OFTEN: Duration = Duration::from_secs(1);
 
 /// Most time for making a connection, which nobody waits for.
 const OPENING: Duration = Duration::from_secs(2);
 
 /// How long it is before a connection is tried again, at first and at most. Replicas do not come back all at once.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// Begins a script that is not done when Redis comes to it after its asker has given it up. A Redis that stood still finds all that in
+/// its sockets, and would give turns and leave to nobody.
+const IN_TIME: &str = "do local now = redis.call('TIME') \
+     if now[1] * 1000 + now[2] / 1000 > tonumber(ARGV[#ARGV]) then return redis.error_reply('LATE nobody waits') end end ";
 
 /// Messages that wait to be taken from a subscription. When there are more, Redis keeps them, and in the end closes it.
 const MOST_WAITING: usize = 1024;
@@ -71,6 +83,10 @@ struct Parts {
     client: Client,
     prefix: Box<str>,
     state: watch::Sender<State>,
+    /// What Redis' clock, in milliseconds, is ahead of the time since then.
+    began: Instant,
+    ahead: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// The way to Redis. Clones share the connection; when the last one is dropped, it is closed.
@@ -85,12 +101,13 @@ impl fmt::Debug for Link {
 
 impl Link {
     /// A link that opens itself, on the runtime of the caller. `whose`: gateways with another one share nothing.
-    pub fn open(redis: &Redis, whose: &str) -> Result<Self, RedisError> {
+    pub fn open(redis: &Redis, whose: &str, metrics: Arc<Metrics>) -> Result<Self, RedisError> {
         let client = Client::open(redis.url.expose_secret())?;
         let whose =
             Sha256::digest(whose).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let prefix = format!("contacts-gateway:{VERSION}:{whose}:").into();
-        let parts = Arc::new(Parts { client, prefix, state: watch::Sender::new(State::Opening) });
+        let (state, began) = (watch::Sender::new(State::Opening), Instant::now());
+        let parts = Arc::new(Parts { client, prefix, state, began, ahead: AtomicU64::default(), metrics });
         tokio::spawn(keep_open(Arc::downgrade(&parts)));
         Ok(Self(parts))
     }
@@ -102,7 +119,7 @@ impl Link {
 
     /// The answer to a command.
     pub async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
-        self.bounded(async |mut up: Up| command.query_async(&mut up.connection).await).await
+        self.bounded(async |mut up: Up, _| command.query_async(&mut up.connection).await).await
     }
 
     /// The answer of a script. `with` adds its keys and arguments; it is told which life of the server it is that is asked.
@@ -111,43 +128,51 @@ impl Link {
         script: &Script,
         with: impl FnOnce(&mut ScriptInvocation<'_>, &str),
     ) -> Result<T, Trouble> {
-        self.bounded(async |mut up: Up| {
+        self.bounded(async |mut up: Up, until: u64| {
             let mut invocation = script.prepare_invoke();
             with(&mut invocation, &up.run);
+            // See `IN_TIME`.
+            invocation.arg(until);
             invocation.invoke_async(&mut up.connection).await
         })
         .await
     }
 
-    async fn bounded<T>(&self, ask: impl AsyncFnOnce(Up) -> Result<T, RedisError>) -> Result<T, Trouble> {
+    async fn bounded<T>(&self, ask: impl AsyncFnOnce(Up, u64) -> Result<T, RedisError>) -> Result<T, Trouble> {
+        let parts = &*self.0;
         let mut number = None;
-        let asked = timeout(BOUND, async {
-            let up = self.up().await?;
+        let mut states = parts.state.subscribe();
+        let asked = async {
+            let up = up(&mut states).await?;
             number = Some(up.number);
-            Some(ask(up).await)
-        });
-        let why = match asked.await {
+            let until = parts.redis_time() + BOUND.as_millis() as u64;
+            let is_lost = states.wait_for(|state| !matches!(state, State::Up(other) if other.number == up.number));
+            tokio::select! {
+                biased;
+                answer = ask(up.clone(), until) => Some(answer),
+                _ = is_lost => None,
+            }
+        };
+        let answer = {
+            let mut asked = pin!(asked);
+            let mut answer = timeout(BOUND / 2, &mut asked).await;
+            // In two halves: if it was this process that stood still, Redis has the other half.
+            if answer.is_err() {
+                answer = timeout(BOUND / 2, asked).await;
+            }
+            answer
+        };
+        match answer {
             Ok(Some(Ok(answer))) => return Ok(answer),
             Ok(Some(Err(error))) if is_refusal(&error) => {
                 return Err(Trouble::Refused(error.code().unwrap_or("an answer that was not expected").into()));
             }
-            Ok(Some(Err(error))) => Some(error),
-            Ok(None) | Err(_) => None,
-        };
-        if let Some(number) = number {
-            self.0.lost(number, why.as_ref());
+            Ok(Some(Err(error))) => parts.lost(number, &format!("{:?}", error.kind())),
+            // It was known to be away, or somebody else found out.
+            Ok(None) => {}
+            Err(_) => parts.lost(number, "no answer in time"),
         }
         Err(Trouble::Away)
-    }
-
-    /// The connection. While nobody knows yet, this waits.
-    async fn up(&self) -> Option<Up> {
-        let mut states = self.0.state.subscribe();
-        let state = states.wait_for(|state| !matches!(state, State::Opening)).await.ok()?;
-        match &*state {
-            State::Up(up) => Some(up.clone()),
-            State::Opening | State::Away => None,
-        }
     }
 
     /// Hears what is said on channels, on a connection of its own, until the subscription is dropped.
@@ -187,17 +212,48 @@ impl Restart {
 }
 
 impl Parts {
-    fn lost(&self, number: u64, why: Option<&RedisError>) {
+    /// Notes that nothing comes of a connection, or of waiting for one. The kind alone of what is wrong is told: the rest may have its address.
+    fn lost(&self, number: Option<u64>, why: &str) {
         self.state.send_if_modified(|state| {
-            let is_it = matches!(state, State::Up(up) if up.number == number);
+            let is_it = match state {
+                State::Opening => number.is_none(),
+                State::Away => false,
+                State::Up(up) => Some(up.number) == number,
+            };
             if is_it {
-                // The kind alone: what is wrong with a connection may be told with its address.
-                let why = why.map_or_else(|| "no answer in time".to_owned(), |error| format!("{:?}", error.kind()));
                 tracing::warn!(why, "Redis is away; this gateway goes on alone");
+                self.metrics.redis.lost();
                 *state = State::Away;
             }
             is_it
         });
+    }
+
+    /// The time by Redis' clock: what it was last told, and what went by since. Never too early, for as long as that clock goes on.
+    fn redis_time(&self) -> u64 {
+        self.ahead.load(Ordering::Relaxed).wrapping_add(self.began.elapsed().as_millis() as u64)
+    }
+
+    fn note_time(&self, asked: Instant, (seconds, micros): (u64, u64)) {
+        let since = asked.duration_since(self.began).as_millis() as u64;
+        self.ahead.store((seconds * 1000 + micros.div_ceil(1000)).wrapping_sub(since), Ordering::Relaxed);
+    }
+}
+
+/// A script that gives whoever asks something to hold: it is not done for who has given it up.
+pub fn in_time(text: &str) -> Script {
+    match text.split_once('\n') {
+        Some((flags, rest)) if flags.starts_with("#!") => Script::new(&format!("{flags}\n{IN_TIME}{rest}")),
+        _ => Script::new(&format!("{IN_TIME}{text}")),
+    }
+}
+
+/// The connection. While nobody knows yet, this waits.
+async fn up(states: &mut watch::Receiver<State>) -> Option<Up> {
+    let state = states.wait_for(|state| !matches!(state, State::Opening)).await.ok()?;
+    match &*state {
+        State::Up(up) => Some(up.clone()),
+        State::Opening | State::Away => None,
     }
 }
 
@@ -213,30 +269,20 @@ async fn keep_open(parts: Weak<Parts>) {
         let opened = timeout(OPENING, open(&client, number)).await;
         let Some(kept) = parts.upgrade() else { return };
         match opened {
-            Ok(Ok(up)) => {
+            Ok(Ok((up, asked, time))) => {
                 tracing::info!("Redis is there");
                 pauses = Pauses::default();
-                let mut states = kept.state.subscribe();
+                kept.note_time(asked, time);
                 kept.state.send_replace(State::Up(up));
                 drop(kept);
-                // Ends with the link, whose drop ends the sender.
-                if states.wait_for(|state| matches!(state, State::Away)).await.is_err() {
-                    return;
-                }
+                while is_there(&parts).await {}
             }
             failed => {
                 let why = match &failed {
                     Ok(Err(error)) => format!("{:?}", error.kind()),
                     _ => "no answer in time".to_owned(),
                 };
-                kept.state.send_if_modified(|state| {
-                    let is_news = matches!(state, State::Opening);
-                    if is_news {
-                        tracing::warn!(why, "Redis is away; this gateway goes on alone");
-                        *state = State::Away;
-                    }
-                    is_news
-                });
+                kept.lost(None, &why);
                 drop(kept);
                 sleep(pauses.next()).await;
             }
@@ -244,13 +290,30 @@ async fn keep_open(parts: Weak<Parts>) {
     }
 }
 
-async fn open(client: &Client, number: u64) -> Result<Up, RedisError> {
+/// Whether the connection is good for a while more. Ends with the link, whose drop ends the sender.
+async fn is_there(parts: &Weak<Parts>) -> bool {
+    let Some(mut states) = parts.upgrade().map(|parts| parts.state.subscribe()) else { return false };
+    if timeout(OFTEN, states.wait_for(|state| matches!(state, State::Away))).await.is_ok() {
+        return false;
+    }
+    let Some(link) = parts.upgrade().map(Link) else { return false };
+    let asked = Instant::now();
+    match link.call(&redis::cmd("TIME")).await {
+        Ok(time) => link.0.note_time(asked, time),
+        Err(why) => tracing::debug!(%why, "Redis did not tell the time"),
+    }
+    true
+}
+
+async fn open(client: &Client, number: u64) -> Result<(Up, Instant, (u64, u64)), RedisError> {
     // The bound is one for both, and for every command the link's own.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+    let asked = Instant::now();
+    let time = redis::cmd("TIME").query_async(&mut connection).await?;
     let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().into();
-    Ok(Up { connection, run, number })
+    Ok((Up { connection, run, number }, asked, time))
 }
 
 async fn listen(client: Client, channels: Vec<String>, tell: mpsc::Sender<Heard>, again: Arc<Notify>) {

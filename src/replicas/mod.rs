@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 pub use entry::{Entry, Place};
-pub use link::{Heard, Link, Restart, Subscription, Trouble};
+pub use link::{Heard, Link, Restart, Subscription, Trouble, in_time};
 pub use seal::Seal;
 pub use second::{Found, Look, Reading};
 

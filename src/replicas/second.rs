@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::entry::{Entry, TABLE};
+use super::link::{Trouble, in_time};
 use super::{Inner, Replicas, TABLE_MS, lock, new_table, table};
 
 /// For how long a reading has its turn. While it goes on it is given another one; after a crash, the others wait for so long.
@@ -21,10 +22,13 @@ const TURN: Duration = Duration::from_secs(3);
 /// The turn's end may be told on a connection that is none, so it is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How long it is before it is said again that a reading is over, where Redis was away.
+const SAY_AGAIN: Duration = Duration::from_millis(50);
+
 /// Nobody waits longer for a reading of another gateway.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-static LOOK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/look.lua")));
+static LOOK: LazyLock<Script> = LazyLock::new(|| in_time(include_str!("lua/look.lua")));
 static END: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/end.lua")));
 static READ_ON: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/read_on.lua")));
 
@@ -88,12 +92,19 @@ impl Drop for Reading {
 async fn end(inner: Arc<Inner>, [key, lock, owner]: [String; 3], head: Vec<u8>, brought: Option<Entry>) {
     let ttl = brought.as_ref().map_or(Duration::ZERO, |entry| entry.ttl);
     let text = brought.and_then(|entry| entry.write(&key, &head, &inner.seal)).unwrap_or_default();
-    let ended = inner.link.script(&END, |script, run| {
-        script.key(table(&inner.link, run)).key(key).key(lock);
-        script.arg(owner).arg(inner.over()).arg(text).arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-    });
-    // The turn ends by itself where this cannot be said.
-    let _ = ended.await as Result<i64, _>;
+    let until = Instant::now() + TURN;
+    loop {
+        let ended = inner.link.script(&END, |script, run| {
+            script.key(table(&inner.link, run)).key(&key).key(&lock);
+            script.arg(&owner).arg(inner.over()).arg(&text).arg(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+        });
+        let ended: Result<i64, _> = ended.await;
+        // The turn ends by itself where this cannot be said for so long.
+        if ended != Err(Trouble::Away) || Instant::now() >= until {
+            return;
+        }
+        sleep(SAY_AGAIN).await;
+    }
 }
 
 async fn read_on(inner: Arc<Inner>, lock: String, owner: String) {
@@ -130,7 +141,7 @@ impl Replicas {
     /// Looks for what is called this. `takes_turns`: where it is not there, one reads it and the others wait.
     pub async fn look(&self, name: &str, takes_turns: bool) -> Look {
         let looked = self.look_or_wait(name, takes_turns).await;
-        self.inner.metrics.looked(match looked {
+        self.inner.metrics.redis.looked(match looked {
             Look::Found(_) => "found",
             Look::Read(_) => "read",
             Look::Alone => "alone",

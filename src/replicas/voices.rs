@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::acks::Member;
 use super::entry::spell;
-use super::link::{Heard, Restart, Subscription, Trouble};
+use super::link::{Heard, Restart, Subscription, Trouble, in_time};
 use super::queue::Batch;
 use super::{Hears, Inner, SILENT, TABLE_MS, lock, new_table, table};
 
@@ -25,7 +25,7 @@ const DEAF: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(50);
 
 static TELL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/tell.lua")));
-static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/beat.lua")));
+static BEAT: LazyLock<Script> = LazyLock::new(|| in_time(include_str!("lua/beat.lua")));
 
 #[derive(Serialize, Deserialize)]
 enum Message {
@@ -115,7 +115,7 @@ pub async fn beat(inner: Arc<Inner>, restart: Restart) {
         }
         let hears = inner.hears();
         inner.note_cut_off(there.is_err() || !hears);
-        inner.metrics.joined(there.is_ok() && is_there);
+        inner.metrics.redis.joined(there.is_ok() && is_there);
         if hears {
             since = Instant::now();
         } else if since.elapsed() > DEAF {

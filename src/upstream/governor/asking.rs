@@ -11,10 +11,10 @@ use super::lease::{Question, Told};
 use super::line::Line;
 use super::quota::Room;
 use super::{Governor, State};
-use crate::replicas::{Link, Trouble};
+use crate::replicas::{Link, Trouble, in_time};
 use crate::upstream::errand::Lane;
 
-static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lease.lua")));
+static LEASE: LazyLock<Script> = LazyLock::new(|| in_time(include_str!("lease.lua")));
 
 /// It is asked again after so long, where nobody can tell when there is more.
 const SOON: Duration = Duration::from_millis(20);

@@ -93,6 +93,36 @@ async fn redis_stands_still() {
 }
 
 #[tokio::test]
+async fn a_redis_that_stands_still_is_waited_for_once_and_gives_no_turn_to_who_has_gone() {
+    const LOSSES: &str = "gateway_redis_losses_total ";
+    const ALONE: &str = "gateway_second_level_total{outcome=\"alone\"} ";
+    let Some((redis, all)) = three(&[]).await else { return };
+    let mut before = Vec::new();
+    for one in &all {
+        before.push((one.metric(LOSSES).await, one.metric(ALONE).await));
+    }
+    redis.signal("-STOP");
+    // Of many that ask at once, and one after another, nobody waits for it after the first have found out.
+    let ids = &all[0].ids()[..30];
+    join_all(ids[..15].iter().enumerate().map(|(n, id)| all[n % 3].first_name(id))).await;
+    for (n, id) in ids.iter().enumerate().skip(15) {
+        all[n % 3].first_name(id).await;
+    }
+    all_go_on(&all, "Alone").await;
+    for (one, (losses, alone)) in all.iter().zip(before) {
+        assert_eq!(one.metric(LOSSES).await - losses, 1);
+        assert!(one.metric(ALONE).await - alone >= 10);
+    }
+    redis.signal("-CONT");
+    for one in &all {
+        one.joined().await;
+    }
+    // Looks that were given up were in its sockets.
+    assert!(redis.values("turn").is_empty(), "a turn of nobody holds all others up");
+    all_are_joined(&all, "Moving").await;
+}
+
+#[tokio::test]
 async fn redis_is_flushed() {
     let Some((redis, all)) = three(&[]).await else { return };
     all_hold(&all).await;
