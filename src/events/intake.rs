@@ -68,7 +68,7 @@ impl Events {
         let Some(claims) = &self.claims else { return self.write_down(event, body, now).await };
         let name = journal::name(event, body);
         if claims.claim(&name).await == Claim::Taken {
-            return Heard::Seen;
+            return self.seen(event);
         }
         let heard = self.write_down(event, body, now).await;
         match heard {
@@ -84,19 +84,21 @@ impl Events {
                 self.inbox.wake();
                 Heard::Taken
             }
-            Ok(Taken::Seen) => {
-                // Without an id and a time, another one of the same words is the same here. So nothing follows, and what is held is
-                // forgotten all the same.
-                if event.is_some_and(|event| event.id.is_none() && event.timestamp.is_none()) {
-                    self.forget(event);
-                }
-                Heard::Seen
-            }
+            Ok(Taken::Seen) => self.seen(event),
             Err(trouble) => {
                 self.lose(event, &trouble);
                 Heard::Lost
             }
         }
+    }
+
+    /// Without an id and a time, another one of the same words is the same here. So nothing follows, and what is held is forgotten all
+    /// the same.
+    fn seen(&self, event: Option<&Event>) -> Heard {
+        if event.is_some_and(|event| event.id.is_none() && event.timestamp.is_none()) {
+            self.forget(event);
+        }
+        Heard::Seen
     }
 
     /// What cannot be written down is not handled; but nobody shall be given what it says is not true any more.

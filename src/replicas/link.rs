@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Script, ScriptInvocation};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation,
+    ServerErrorKind,
+};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc, watch};
@@ -42,6 +45,9 @@ const MOST_WAITING: usize = 1024;
 
 /// The form of names, values and messages. Gateways with another one do not hear each other.
 const VERSION: u32 = 1;
+
+/// What a server begins its refusal of a write with that follows another one.
+const READ_ONLY: &str = "READONLY";
 
 /// Why a command has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,6 +170,8 @@ impl Link {
         };
         match answer {
             Ok(Some(Ok(answer))) => return Ok(answer),
+            // It was the primary, and is not any more: the address may lead to another one now.
+            Ok(Some(Err(error))) if error.code() == Some(READ_ONLY) => parts.lost(number, "it takes no writes"),
             Ok(Some(Err(error))) if is_refusal(&error) => {
                 return Err(Trouble::Refused(error.code().unwrap_or("an answer that was not expected").into()));
             }
@@ -309,6 +317,10 @@ async fn open(client: &Client, number: u64) -> Result<(Up, Instant, (u64, u64)),
     // The bound is one for both, and for every command the link's own.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    let role: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
+    if role.lines().any(|line| line.trim() == "role:slave") {
+        return Err((ErrorKind::Server(ServerErrorKind::ReadOnly), "it is a replica").into());
+    }
     let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
     let asked = Instant::now();
     let time = redis::cmd("TIME").query_async(&mut connection).await?;

@@ -118,7 +118,7 @@ impl Replicas {
         Self { inner, tasks }
     }
 
-    /// Tells all others, after what has these places was forgotten here. What is told while Redis is away is told later.
+    /// Tells all others, before what has these places is forgotten here. What is told while Redis is away is told later.
     pub fn tell(&self, places: BTreeSet<Place>, text: Box<str>) {
         lock(&self.inner.queue).put(places, text);
         self.inner.put.notify_one();

@@ -66,6 +66,26 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// One that may get its turn.
+    fn new(inner: Arc<Inner>, [key, lock, owner]: [&String; 3]) -> Self {
+        let (key, lock, owner) = (key.clone(), lock.clone(), owner.clone());
+        Self { inner, key, lock, owner, head: Vec::new(), read_on: None, brought: None }
+    }
+
+    /// It has its turn, at this state of the table.
+    fn begin(&mut self, head: &[u8]) {
+        self.head = head.into();
+        if !self.owner.is_empty() {
+            let read_on = read_on(self.inner.clone(), self.lock.clone(), self.owner.clone());
+            self.read_on = Some(tokio::spawn(read_on).abort_handle());
+        }
+    }
+
+    /// It did not get it.
+    fn is_nobodys(&mut self) {
+        self.owner.clear();
+    }
+
     /// Has what was read kept for all, unless it was forgotten meanwhile. Nobody has to wait for that.
     pub fn keep(mut self, entry: Entry) {
         self.brought = Some(entry);
@@ -159,20 +179,26 @@ impl Replicas {
         while Instant::now() < until {
             // Before the look: what others were told of meanwhile, the table has.
             let untold = lock(&inner.queue).untold();
+            // It may be given up while the turn is on its way to it.
+            let mut reading = Reading::new(self.inner.clone(), [&key, &lock_, &owner]);
             let looked = inner.link.script(&LOOK, |script, run| {
                 script.key(table(&inner.link, run)).key(&key).key(&lock_);
                 script.arg(new_table()).arg(TABLE_MS).arg(&owner).arg(TURN.as_millis() as u64);
             });
             let looked: Result<(u8, Vec<u8>, i64), _> = looked.await;
+            if let Ok((1, head, _)) = &looked
+                && head.len() == TABLE
+            {
+                reading.begin(head);
+                return Look::Read(reading);
+            }
+            reading.is_nobodys();
             match looked {
                 Ok((0, text, left)) => {
                     let entry = Entry::read(&key, &text, &inner.seal).filter(|entry| !untold.concerns(&entry.places));
                     let Some(entry) = entry else { return Look::Alone };
                     let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
                     return Look::Found(Found { body: entry.body, age: entry.ttl.saturating_sub(left), left });
-                }
-                Ok((1, head, _)) if head.len() == TABLE => {
-                    return Look::Read(self.reading(key, lock_.clone(), owner, head));
                 }
                 Ok((2, _, left)) => {
                     let Some(Waiting { over, .. }) = &waiting else { return Look::Alone };
@@ -184,12 +210,5 @@ impl Replicas {
             }
         }
         Look::Alone
-    }
-
-    fn reading(&self, key: String, lock: String, owner: String, head: Vec<u8>) -> Reading {
-        let inner = self.inner.clone();
-        let on = !owner.is_empty();
-        let read_on = on.then(|| tokio::spawn(read_on(inner.clone(), lock.clone(), owner.clone())).abort_handle());
-        Reading { inner, key, lock, owner, head, read_on, brought: None }
     }
 }

@@ -114,8 +114,10 @@ pub async fn beat(inner: Arc<Inner>, restart: Restart) {
             lock(&inner.heard).there(there);
         }
         let hears = inner.hears();
-        inner.note_cut_off(there.is_err() || !hears);
-        inner.metrics.redis.joined(there.is_ok() && is_there);
+        // A Redis that takes no writes does not note it: the others do not wait for this one, nor this one for them.
+        let is_noted = there.as_ref().is_ok_and(|there| !is_there || there.contains(&inner.member));
+        inner.note_cut_off(!is_noted || !hears);
+        inner.metrics.redis.joined(is_noted && is_there);
         if hears {
             since = Instant::now();
         } else if since.elapsed() > DEAF {

@@ -111,7 +111,7 @@ impl Upstream {
         self.parts.replicas.as_ref()
     }
 
-    /// Tells the others, after it was done here.
+    /// Tells the others. What is forgotten here is told before: see `Upstream::forget`.
     pub(super) fn tell_elsewhere(&self, news: &News) {
         if let Some(replicas) = &self.parts.replicas
             && let Ok(text) = serde_json::to_string(news)

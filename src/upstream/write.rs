@@ -99,8 +99,9 @@ impl Upstream {
     pub fn forget(&self, tag: Tag<'_>) {
         let mut news = News::default();
         news.forget(tag);
-        self.forget_here(tag);
+        // Before it is forgotten here: what is read from then on is not to be found among what others have read.
         self.tell_elsewhere(&news);
+        self.forget_here(tag);
     }
 
     fn forget_here(&self, tag: Tag<'_>) {
@@ -109,15 +110,14 @@ impl Upstream {
     }
 
     /// Forgets what somebody else changed in a location, whoever looks at it. `behind`: from where that may be missing for a while.
-    pub fn changed_elsewhere(&self, location: &str, behind: Behind<'_>, touched: impl FnOnce(&mut dyn FnMut(Tag<'_>))) {
+    pub fn changed_elsewhere(&self, location: &str, behind: Behind<'_>, touched: impl Fn(&mut dyn FnMut(Tag<'_>))) {
         // Before the forgetting: who reads a list after that has to know.
         self.parts.lately.note(location, behind);
         let mut news = News::of(location, behind, false);
-        touched(&mut |tag| {
-            self.forget_here(tag);
-            news.forget(tag);
-        });
+        touched(&mut |tag| news.forget(tag));
+        // See `forget`.
         self.tell_elsewhere(&news);
+        touched(&mut |tag| self.forget_here(tag));
     }
 
     /// Tells those who watch of a change that was made elsewhere.
@@ -233,16 +233,15 @@ impl Upstream {
         // Before the forgetting: who reads a list after that has to know.
         self.parts.lately.note(&write.account().location, write.behind(done));
         let mut news = News::of(&write.account().location, write.behind(done), is_doubted);
-        write.touched(done, &mut |tag| {
-            epochs.forget(tag);
-            news.forget(tag);
-        });
+        write.touched(done, &mut |tag| news.forget(tag));
+        // See `forget`.
+        self.tell_elsewhere(&news);
+        write.touched(done, &mut |tag| epochs.forget(tag));
         let as_of = epochs.now();
         for put in shelf.put {
             put(cache, as_of);
         }
         drop(turn);
-        self.tell_elsewhere(&news);
         if done.is_some() {
             self.publish(write, done);
         }

@@ -24,7 +24,8 @@ if ARGV[3] ~= 'all' and ARGV[3] ~= '' then
 end
 -- What cannot be noted takes the table along, and with it everything that is kept by it.
 if ARGV[3] == 'all' or (type(noted) == 'table' and noted.err) then
-    redis.call('DEL', KEYS[1])
+    -- Where nothing can be written this cannot be done either; but then no look finds anything, and it is told all the same.
+    redis.pcall('DEL', KEYS[1])
 end
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 local now = redis.call('TIME')

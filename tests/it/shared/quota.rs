@@ -29,10 +29,10 @@ fn calls(stages: &[Stage; 3]) -> (usize, usize) {
 }
 
 /// The limit was used whole. Refused was nothing; or, where the machine is so busy that Redis did not answer a gateway in time, what
-/// that one found out by.
-fn was_kept(stages: &[Stage; 3], limit: usize) {
+/// that one found out by, in each window.
+fn was_kept(stages: &[Stage; 3], limit: usize, windows: usize) {
     let (answered, refused) = calls(stages);
-    assert!(answered == limit && refused < 3, "{answered} answered, {refused} refused");
+    assert!(answered == limit && refused < 3 * windows, "{answered} answered, {refused} refused");
 }
 
 async fn sent(stage: &Stage) -> u64 {
@@ -59,7 +59,7 @@ async fn one_window_is_used_whole_by_three_and_not_overrun() {
     meet(&stages).await;
     let answers = ask_all(&stages, 3, 40).await;
     assert!(answers.iter().all(is_refused_for_the_limit));
-    was_kept(&stages, 100);
+    was_kept(&stages, 100, 1);
     for stage in &stages {
         let sent = sent(stage).await;
         assert!(sent > 6, "each has a share: {sent}");
@@ -74,7 +74,7 @@ async fn many_windows_are_waited_for_and_none_is_overrun() {
     meet(&stages).await;
     let answers = ask_all(&stages, 3, 30).await;
     assert!(answers.iter().all(|answer| errors(answer).is_empty()));
-    was_kept(&stages, 9 + 270);
+    was_kept(&stages, 9 + 270, 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn the_day_is_used_whole_by_three_and_not_overrun() {
     meet(&stages).await;
     let answers = ask_all(&stages, 3, 40).await;
     assert!(answers.iter().all(is_refused_for_the_limit));
-    was_kept(&stages, 60);
+    was_kept(&stages, 60, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +101,7 @@ async fn calls_that_others_make_with_the_same_credential_are_left_to_them() {
     // The next answer tells what is left.
     assert_eq!(errors(&stages[0].ask(THREE, json!({ "id": stages[0].ids()[3] })).await), []);
     assert!(ask_all(&stages, 4, 30).await.iter().all(is_refused_for_the_limit));
-    was_kept(&stages, 60);
+    was_kept(&stages, 60, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +113,7 @@ async fn a_flushed_redis_lets_nobody_overrun_the_window() {
         redis.ask(&["FLUSHALL"]);
         assert!(ask_all(&stages, 9 * round, 3).await.iter().all(is_refused_for_the_limit));
     }
-    was_kept(&stages, 60);
+    was_kept(&stages, 60, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +123,7 @@ async fn a_full_redis_keeps_the_limit_all_the_same() {
     meet(&stages).await;
     redis.ask(&["CONFIG", "SET", "maxmemory", "1"]);
     assert!(ask_all(&stages, 3, 30).await.iter().all(is_refused_for_the_limit));
-    was_kept(&stages, 60);
+    was_kept(&stages, 60, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
