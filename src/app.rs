@@ -142,7 +142,7 @@ impl App {
         let operations =
             Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone(), metrics.clone())?);
         let loader = DataLoader::new(upstream.clone());
-        let schema = Schema { operations: operations.clone(), loader: loader.clone() };
+        let schema = Schema { operations: operations.clone(), loader: loader.clone(), within: None };
         let (events, automations) = automations::open(config, events, schema, &accounts, (link, &clock))?;
         Ok(Self {
             accounts,
@@ -175,9 +175,12 @@ impl App {
         })
     }
 
-    /// The same gateway, with its operations traced.
+    /// The same gateway, with its operations and automations traced.
     #[must_use]
     pub fn traced(self, traces: Option<Traces>) -> Self {
+        if let Some((automations, traces)) = self.automations.as_ref().zip(traces.as_ref()) {
+            automations.traced(traces.runs());
+        }
         Self { traces, ..self }
     }
 
@@ -271,7 +274,7 @@ impl App {
 
     /// The way that automations ask and change things.
     pub fn schema(&self) -> Schema {
-        Schema { operations: self.operations.clone(), loader: self.loader() }
+        Schema { operations: self.operations.clone(), loader: self.loader(), within: None }
     }
 
     /// Handles what is heard, until `stop`.

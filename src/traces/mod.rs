@@ -1,8 +1,9 @@
-//! Traces: a span for each operation, with one inside for each upstream call, told to a collector by OpenTelemetry's protocol.
+//! Traces: a span for each operation and each run of an automation, with one inside for each call, told to a collector by OpenTelemetry's protocol.
 //! Where the environment names no collector there is none of it.
 
 mod export;
 mod parent;
+mod run;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::metrics::{Metrics, Outcome};
+pub use run::{Run, Runs};
 
 /// The header that carries a trace on, as the W3C has it.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -106,9 +108,7 @@ impl Traces {
 impl Operation {
     /// For what is done on its behalf.
     pub fn within(&self) -> Within {
-        let span = self.span.span_context().clone();
-        let context = Context::new().with_remote_span_context(span.clone());
-        Within(Arc::new(Inside { tracer: self.tracer.clone(), context, span }))
+        Within::of(&self.tracer, self.span.span_context())
     }
 
     /// The id of its trace.
@@ -144,6 +144,11 @@ impl Operation {
 }
 
 impl Within {
+    fn of(tracer: &SdkTracer, span: &SpanContext) -> Self {
+        let context = Context::new().with_remote_span_context(span.clone());
+        Self(Arc::new(Inside { tracer: tracer.clone(), context, span: span.clone() }))
+    }
+
     /// Begins with a call by this route. `resent`: how often it was sent before; `lane`: how urgent it is.
     pub fn call(&self, route: &'static str, resent: u32, lane: &'static str) -> Call {
         let Inside { tracer, context, span } = &*self.0;

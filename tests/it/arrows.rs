@@ -62,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "config",
             "metrics",
             "state",
+            "traces",
         ],
     ),
     ("operation", &["schema", "graph", "caller", "cache", "changes", "clock", "config", "live_file", "metrics"]),

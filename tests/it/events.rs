@@ -34,7 +34,7 @@ impl Sender {
     }
 
     /// The settings of a gateway that takes its events.
-    fn settings(&self) -> [(&'static str, String); 2] {
+    pub fn settings(&self) -> [(&'static str, String); 2] {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         [("WEBHOOK_KEYS", path("key.pem")), ("STATE_DIR", path("state"))]
     }
@@ -51,7 +51,7 @@ impl Sender {
     }
 
     /// Sends a body, signed.
-    async fn send(&self, url: &str, body: Vec<u8>) -> u16 {
+    pub async fn send(&self, url: &str, body: Vec<u8>) -> u16 {
         let signature = self.sign(&body);
         post(url, body, &[("x-ghl-signature", &signature)]).await
     }

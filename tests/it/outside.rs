@@ -10,7 +10,7 @@ use super::support::*;
 const OPERATING: &str = include_str!("../../docs/operating.md");
 const ALERTS: &str = include_str!("../../deploy/prometheus/alerts.yml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana/contacts-gateway.json");
-const SOURCE: &str = include_str!("../../src/metrics.rs");
+const SOURCE: &str = concat!(include_str!("../../src/metrics.rs"), include_str!("../../src/metrics/redis.rs"));
 
 /// The names of metrics in a text, as families: a histogram's samples have more behind.
 fn named(text: &str) -> BTreeSet<String> {

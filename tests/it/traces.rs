@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::HeaderMap;
 use axum::routing::post;
 use contacts_gateway::sandbox::{DEMO_CONTACT, Fault, Options, Sandbox};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -13,11 +14,13 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::{Value, json};
 
+use super::events::{Sender, event};
 use super::support::*;
 use super::untold::{Process, run};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
+const CREATE_NOTE: &str = "POST /contacts/{contactId}/notes";
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 
@@ -178,6 +181,58 @@ async fn each_try_of_a_call_is_a_span_of_its_own() {
     assert_eq!(tries, [["0", "500", "unavailable"], ["1", "200", "ok"]]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_an_automation_is_a_trace_of_its_own_that_goes_on_at_the_receiver() {
+    let collector = Collector::start().await;
+    let sandbox = Sandbox::start(Options::default(), local().await);
+    let (sent, mut received) = tokio::sync::mpsc::channel(4);
+    let listener = local().await;
+    let receiver = format!("http://{}/catch/secret-path", listener.local_addr().unwrap());
+    let catch = move |headers: HeaderMap| async move { sent.send(headers).await.expect("a test that waits") };
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(catch)).await });
+    let sender = Sender::new();
+    let rules = format!(
+        "[[automation]]\nname = \"tell\"\nwhen = \"ContactUpdate\"\n\
+         then = [{{ add_note = {{ note = \"Seen\" }} }}, {{ post = {{ url = \"{receiver}\", body = {{}} }} }}]\n\
+         [[automation]]\nname = \"never\"\nwhen = \"ContactUpdate\"\nif = \"false\"\nthen = [{{ add_note = {{ note = \"Never\" }} }}]\n"
+    );
+    let file = sender.folder.path().join("automations.toml");
+    std::fs::write(&file, rules).expect("a file");
+    let own = [("AUTOMATIONS", file.display().to_string()), ("AUTOMATIONS_ALLOW_PRIVATE", "true".to_owned())];
+    let gateway = traced(&sandbox, &collector.url, &[&sender.settings()[..], &own].concat()).await;
+    let update = event(&sandbox, "ContactUpdate", &json!({ "id": DEMO_CONTACT }));
+    assert_eq!(sender.send(&gateway.url, update.to_string().into_bytes()).await, 200);
+    let got = received.recv().await.expect("a delivery");
+    let noted = sandbox.calls().into_iter().find(|call| call.route == CREATE_NOTE).and_then(|call| call.traceparent);
+    while !gateway.metrics().await.contains("gateway_journal_events{state=\"handled\"} 1") {
+        tokio::task::yield_now().await;
+    }
+    let said = gateway.end().await;
+
+    let (spans, _) = collector.spans();
+    let runs: Vec<_> = spans.iter().filter(|span| span.name == "automation").collect();
+    let [run] = *runs else { panic!("{spans:?}") };
+    let told = ["gateway.automation", "gateway.outcome", "gateway.location"].map(|key| attribute(run, key));
+    assert_eq!(told.map(Option::unwrap_or_default), ["tell", "done", &*sandbox.info().location_id]);
+    let inside: Vec<_> = spans.iter().filter(|span| span.parent_span_id == run.span_id).collect();
+    assert!(inside.iter().all(|span| span.trace_id == run.trace_id && span.kind == CLIENT));
+    let one = |name: &str| *inside.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{name}: {spans:?}"));
+    let of = |span: &Span| format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.span_id));
+    // Each receiver gets the span of its own call.
+    assert_eq!(noted, Some(of(one(CREATE_NOTE))));
+    let post = one("POST");
+    assert_eq!(got["traceparent"], *of(post));
+    let told = ["gateway.delivery", "http.response.status_code", "server.address", "gateway.outcome"];
+    let told = told.map(|key| attribute(post, key).unwrap_or_default());
+    assert_eq!(told, [got["x-gateway-delivery"].to_str().unwrap(), "200", "127.0.0.1", "ok"]);
+    assert!(!format!("{spans:?}").contains("secret-path"));
+    // Log lines have the same id.
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let acted: Vec<_> = lines.filter(|line| line["message"] == "an automation acted").collect();
+    assert_eq!(acted.len(), 2);
+    assert!(acted.iter().all(|line| line["trace_id"] == hex(&run.trace_id)), "{acted:?}");
+}
+
 #[tokio::test]
 async fn a_collector_that_is_away_is_no_concern_of_callers() {
     let sandbox = Sandbox::start(Options::default(), local().await);
@@ -185,11 +240,7 @@ async fn a_collector_that_is_away_is_no_concern_of_callers() {
     for _ in 0..20 {
         assert!(ask(&gateway, PROFILE, TRACE, "01").await.get("errors").is_none());
     }
-    let metrics = || async {
-        let answer = reqwest::Client::new().get(format!("{}/metrics", gateway.url)).send().await.expect("an answer");
-        answer.text().await.expect("text")
-    };
-    while !metrics().await.contains("gateway_trace_exports_total{outcome=\"lost\"}") {
+    while !gateway.metrics().await.contains("gateway_trace_exports_total{outcome=\"lost\"}") {
         tokio::task::yield_now().await;
     }
     assert!(gateway.end().await.contains("\"ended\""));

@@ -3,6 +3,15 @@
 local key, op, value, time = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 if op == 'begin' then
   return redis.call('SET', key, 1, 'NX', 'PX', time) and {'first'} or {}
+elseif op == 'run' then
+  -- By the gateways' clocks: the event, when it was decided, and the most for so long.
+  local event, now, most = value:match('^(%S+) (%d+) (%d+)$')
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. (tonumber(now) - tonumber(time)))
+  if redis.call('ZSCORE', key, event) then return {'first'} end
+  if redis.call('ZCARD', key) >= tonumber(most) then return {} end
+  redis.call('ZADD', key, now, event)
+  redis.call('PEXPIRE', key, time)
+  return {'first'}
 elseif op == 'release' then
   redis.call('DEL', key)
 elseif op == 'note' then

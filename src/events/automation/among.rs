@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use redis::Script;
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,9 @@ static AMONG: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("amon
 
 /// No copy of an event comes later.
 const EFFECTS_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What `per_hour` is counted in.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// The other gateways, if there are any.
 pub struct Among(pub Option<Link>);
@@ -28,6 +32,14 @@ impl Among {
     /// It was surely not made.
     pub async fn release(&self, id: &EffectId) {
         self.ask("release", &effect(id), "", EFFECTS_FOR).await;
+    }
+
+    /// Whether a run for a contact, by what both are called together, is one of the `most` that all gateways may begin in an hour.
+    /// The same event counts once.
+    pub async fn may_run(&self, automation: &str, whose: &str, event: &str, most: u32, now: Timestamp) -> bool {
+        let what = format!("runs:{}", digest(&[automation, whose]));
+        let value = format!("{} {} {most}", digest(&[event]), now.as_millisecond());
+        !matches!(self.ask("run", &what, &value, HOUR).await, Some(Ok(first)) if first.is_empty())
     }
 
     /// Something was made or changed.

@@ -23,7 +23,7 @@ mod store;
 mod template;
 mod trigger;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -39,6 +39,7 @@ pub use shown::{Followed, followed};
 use super::{Event, Journal, Later};
 use crate::clock::Clock;
 use crate::replicas::Link;
+use crate::traces::Runs;
 use crate::upstream::Account;
 use among::Among;
 use post::Post;
@@ -55,6 +56,8 @@ pub struct Automations {
     started: Timestamp,
     /// A timer was set.
     timers: Notify,
+    /// Nothing, where nothing is traced.
+    runs: OnceLock<Runs>,
 }
 
 /// How deliveries are made.
@@ -78,13 +81,19 @@ impl Automations {
         let post = Post::new(deliveries.secret, deliveries.allow_private)
             .context("the client of deliveries could not be made")?;
         let (among, started) = (Among(link), now(&clock));
-        Ok(Self { rules, schema, accounts, journal, among, post, clock, started, timers: Notify::new() })
+        let (timers, runs) = (Notify::new(), OnceLock::new());
+        Ok(Self { rules, schema, accounts, journal, among, post, clock, started, timers, runs })
     }
 
     /// Everything that they want because of an event. `name`: the journal's name of it. An error: some of it is to be done at another
     /// time.
     pub async fn follow(&self, name: &str, event: &Event) -> Result<(), Later> {
         self.handle(name, event).await
+    }
+
+    /// Has runs traced from now on.
+    pub fn traced(&self, runs: Runs) {
+        let _ = self.runs.set(runs);
     }
 
     fn now(&self) -> Timestamp {

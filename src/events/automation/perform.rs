@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::action::{Headers, Planned};
-use super::schema::Unmade;
+use super::post::Sent;
+use super::schema::{Schema, Unmade};
 use super::store::Own;
 use super::{Automations, own};
 use crate::events::journal::EffectId;
@@ -27,6 +28,15 @@ const REMOVE_TAGS: &str =
 const TASKS: &str = "query Look($contact: ID!) { contact(id: $contact) { tasks { id title body dueDate } } }";
 const NOTES: &str = "query Look($contact: ID!) { contact(id: $contact) { notes { id note dateCreated } } }";
 
+/// An action of a run.
+pub(super) struct Step<'a> {
+    pub id: &'a EffectId,
+    /// In the trace of the run.
+    pub schema: &'a Schema,
+    pub account: &'a Arc<Account>,
+    pub contact: Option<&'a str>,
+}
+
 /// What was done, and what of it the upstream will tell.
 type Done = (String, Option<Own>);
 
@@ -34,26 +44,26 @@ impl Automations {
     /// Does it. `began`: when it was begun before, if nobody knows what came of that.
     pub(super) async fn perform(
         &self,
-        id: &EffectId,
+        step: &Step<'_>,
         planned: &Planned,
-        account: &Arc<Account>,
-        contact: Option<&str>,
         began: Option<Timestamp>,
         headers: &Headers,
     ) -> Result<Done, Unmade> {
+        let Step { id, schema, account, contact } = *step;
         if let Planned::Post { url, body } = planned {
-            let delivered = self.post.deliver(url, headers, body, &delivery(id), self.now()).await;
+            let sent = Sent { name: &delivery(id), at: self.now(), within: schema.within.as_ref() };
+            let delivered = self.post.deliver(url, headers, body, sent).await;
             return delivered.map(|told| (told, None));
         }
         let contact = contact.ok_or_else(|| Unmade::Never("the event does not tell whose it is".to_owned()))?;
         let location = &*account.location;
         if let Some(began) = began
-            && let Some(found) = self.find(planned, account, contact, began).await?
+            && let Some(found) = self.find(step, planned, contact, began).await?
         {
             let (sort, name) = sort(planned);
             return Ok((format!("{name} {found} was made already"), Some(own::made(location, sort, &found))));
         }
-        let change = |mutation, input| self.schema.change(account, mutation, input);
+        let change = |mutation, input| schema.change(account, mutation, input);
         match planned {
             Planned::CreateTask { title, body, due_date, assigned_to } => {
                 let mut input = json!({ "contactId": contact, "title": title, "dueDate": due_date.to_string() });
@@ -87,7 +97,7 @@ impl Automations {
             Planned::StartWorkflow(workflow) => {
                 let none = |_| Unmade::Never("the contact or the workflow has no id that can be sent".to_owned());
                 let (contact, id) = (Id::of_contact(contact).map_err(none)?, Id::new(workflow).map_err(none)?);
-                self.schema.start_workflow(account, contact, id).await?;
+                schema.start_workflow(account, contact, id).await?;
                 Ok((format!("started workflow {workflow}"), None))
             }
             Planned::Post { .. } => Err(Unmade::Never("it is a delivery".to_owned())),
@@ -97,8 +107,8 @@ impl Automations {
     /// The task or the note that was made when this was begun, if it was.
     async fn find(
         &self,
+        step: &Step<'_>,
         planned: &Planned,
-        account: &Arc<Account>,
         contact: &str,
         began: Timestamp,
     ) -> Result<Option<String>, Unmade> {
@@ -109,7 +119,8 @@ impl Automations {
             Planned::AddNote { .. } => (NOTES, "notes"),
             _ => return Ok(None),
         };
-        let data = self.schema.ask(account, query, json!({ "contact": contact })).await?;
+        let account = step.account;
+        let data = step.schema.ask(account, query, json!({ "contact": contact })).await?;
         let is_same = |row: &&Value| match planned {
             Planned::CreateTask { title, body, due_date, .. } => {
                 text(row, "title") == *title

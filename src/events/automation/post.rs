@@ -17,10 +17,22 @@ use serde_json::Value;
 use super::action::Headers;
 use super::address::is_public;
 use super::schema::Unmade;
+use crate::traces::{Call, Within};
 
 /// Most time for one delivery.
 const TIME: Duration = Duration::from_secs(10);
 const CONNECTING: Duration = Duration::from_secs(5);
+
+/// What is told of a delivery beside its body.
+#[derive(Clone, Copy)]
+pub struct Sent<'a> {
+    /// The same whenever it is sent again.
+    pub name: &'a str,
+    /// When it is signed.
+    pub at: Timestamp,
+    /// The run that it is of, where that is traced.
+    pub within: Option<&'a Within>,
+}
 
 /// Sends deliveries.
 pub struct Post {
@@ -44,29 +56,44 @@ impl Post {
         Ok(Self { client, secret, allow_private })
     }
 
-    /// Delivers a body. `delivery`: the same whenever it is sent again. `now`: when it is signed.
+    /// Delivers a body.
     pub async fn deliver(
         &self,
         url: &str,
         headers: &Headers,
         body: &Value,
-        delivery: &str,
-        now: Timestamp,
+        Sent { name, at, within }: Sent<'_>,
     ) -> Result<String, Unmade> {
         let never = |why: &str| Unmade::Never(why.to_owned());
         let url = Url::parse(url).map_err(|_| never("its URL is none"))?;
         self.check(&url).map_err(never)?;
         let body = body.to_string();
+        let traced = within.map(|within| within.delivery(url.host_str().unwrap_or_default(), name));
         let mut request = self.client.post(url).header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(name, value.expose_secret());
         }
-        request = request.header("x-gateway-delivery", delivery);
+        request = request.header("x-gateway-delivery", name);
         if let Some(secret) = &self.secret {
-            request = request.header("x-gateway-signature", sign(secret, now.as_second(), &body));
+            request = request.header("x-gateway-signature", sign(secret, at.as_second(), &body));
+        }
+        // A trace of the operator's own goes before.
+        let is_told = headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"));
+        if let Some((name, value)) = traced.as_ref().filter(|_| !is_told).and_then(Call::header) {
+            request = request.header(name, value);
         }
         // What it answers is of no interest, and not read.
-        match request.body(body).send().await.map(|answer| answer.status().as_u16()) {
+        let status = request.body(body).send().await.map(|answer| answer.status().as_u16());
+        if let Some(traced) = traced {
+            let outcome = match &status {
+                Ok(200..=299) => "ok",
+                Ok(_) => "refused",
+                Err(error) if error.is_timeout() => "timeout",
+                Err(_) => "unavailable",
+            };
+            traced.end(status.as_ref().ok().copied(), outcome);
+        }
+        match status {
             Ok(status @ 200..=299) => Ok(format!("delivered, status {status}")),
             Ok(status @ (408 | 425 | 429 | 500..)) => Err(Unmade::Unclear(format!("the receiver answered {status}"))),
             Ok(status @ 300..=399) => {
@@ -169,7 +196,8 @@ mod tests {
             ("https://localhost/x", PRIVATE),
             ("http://93.184.216.34/x", INSECURE),
         ] {
-            let sent = post.deliver(url, &Headers::new(), &json!({}), "d", Timestamp::UNIX_EPOCH).await;
+            let sent = Sent { name: "d", at: Timestamp::UNIX_EPOCH, within: None };
+            let sent = post.deliver(url, &Headers::new(), &json!({}), sent).await;
             assert_eq!(sent, Err(Unmade::Never(why.to_owned())), "{url}");
         }
     }

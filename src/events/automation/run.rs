@@ -8,6 +8,7 @@ use super::action::{Action, Headers, Planned};
 use super::facts::Facts;
 use super::names::Needs;
 use super::own;
+use super::perform::Step;
 use super::rules::Automation;
 use super::schema::Unmade;
 use super::store::{self, Decided, Decision};
@@ -15,6 +16,7 @@ use super::trigger::Trigger;
 use super::{Automations, schedule};
 use crate::events::journal::{Begun, EffectId, Trouble};
 use crate::events::{Event, Later};
+use crate::traces::Run;
 use crate::upstream::Account;
 
 /// For so long after a call whose answer was lost, or that a crash cut off, the upstream may still be at it: as long as it has to answer,
@@ -52,16 +54,23 @@ impl Automations {
         let decisions = decided.iter().flat_map(|decided| &decided.decisions);
         for decision in decisions.filter(|decision| decision.skipped.is_none()) {
             let contact = decided.as_ref().and_then(|decided| decided.contact.as_deref());
+            let run = self.runs.get().map(|runs| runs.begin(&decision.automation, location));
+            let schema = self.schema.within(run.as_ref().map(Run::within));
+            let mut is_done = true;
             for (step, planned) in decision.steps.iter().enumerate() {
                 let id = EffectId { event: name.into(), automation: decision.automation.clone(), step: step as u32 };
                 let done = match planned {
-                    Ok(planned) => self.effect(&id, planned, account, contact).await,
+                    Ok(planned) => self.effect(&Step { id: &id, schema: &schema, account, contact }, planned).await,
                     Err(why) => self.note(&id, &format!("not done: {why}")).await.map_err(|why| told(why).into()),
                 };
                 if let Err(Later { why, from }) = done {
+                    is_done = false;
                     let why = format!("{} of `{}`: {why}", step_name(planned), decision.automation);
                     put_off(&mut later, Later { why, from });
                 }
+            }
+            if let Some(run) = run {
+                run.end(is_done);
             }
         }
         later.map_or(Ok(()), Err)
@@ -118,7 +127,12 @@ impl Automations {
             let decision = match verdict {
                 Verdict::Runs => {
                     let steps = rule.then.iter().map(|action| action.plan(&facts.values, record, now)).collect();
-                    Decision { automation: rule.name.clone(), skipped: None, steps }
+                    let mut decision = Decision { automation: rule.name.clone(), skipped: None, steps };
+                    let (among, most) = (&self.among, rule.per_hour);
+                    if !among.may_run(&rule.name, &decided.whose(), name, most, decided.at).await {
+                        decision.refuse(most);
+                    }
+                    decision
                 }
                 Verdict::DoesNotHold => skip(rule, "`if` does not hold"),
                 Verdict::Never(why) => skip(rule, &why),
@@ -195,13 +209,8 @@ impl Automations {
     }
 
     /// Does something once, if it was not done before.
-    async fn effect(
-        &self,
-        id: &EffectId,
-        planned: &Planned,
-        account: &Arc<Account>,
-        contact: Option<&str>,
-    ) -> Result<(), Later> {
+    async fn effect(&self, step: &Step<'_>, planned: &Planned) -> Result<(), Later> {
+        let id = step.id;
         let began = match self.journal.begin(id, self.now()).await.map_err(told)? {
             Begun::Done => return Ok(()),
             Begun::New if !self.among.begin(id).await => {
@@ -218,7 +227,7 @@ impl Automations {
             return Err(Later { why: "it was begun before, and may still be on its way".to_owned(), from: Some(from) });
         }
         let headers = self.headers(id);
-        let (outcome, own) = match self.perform(id, planned, account, contact, began, &headers).await {
+        let (outcome, own) = match self.perform(step, planned, began, &headers).await {
             Ok((outcome, own)) => (outcome, own),
             Err(Unmade::Never(why)) => (format!("not done: {why}"), None),
             Err(Unmade::NotYet(why)) => {
@@ -242,7 +251,8 @@ impl Automations {
             Some(own) => store::note_own(transaction, own, now),
             None => Ok(()),
         };
-        tracing::info!(automation = &*id.automation, step = id.step, outcome, "an automation acted");
+        let trace_id = step.schema.within.as_ref().map(|within| tracing::field::display(within.trace_id()));
+        tracing::info!(automation = &*id.automation, step = id.step, outcome, trace_id, "an automation acted");
         self.journal.finish_with(id, &outcome, along).await.map_err(|why| told(why).into())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -21,6 +21,10 @@ use crate::upstream::Id;
 
 /// As long as this nobody waits for a timer: who puts the clock forward is not told of.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A moment after a date that was past for longer than this when an event told the date sets nothing off: an import of old records, or a
+/// change of one, is no news of each of them.
+const LATE: SignedDuration = SignedDuration::from_hours(24);
+
 /// Most timers that are taken at one time.
 const BATCH: usize = 100;
 
@@ -41,9 +45,14 @@ impl Moment {
         }
     }
 
-    /// Whether it is worth anything yet.
+    /// Whether it is worth nothing any more.
     fn is_over(&self, date: Timestamp, now: Timestamp) -> bool {
         self.before && now >= date
+    }
+
+    /// Whether it was past for long when the date was told.
+    fn was_over(&self, date: Timestamp, told: Timestamp) -> bool {
+        !self.before && told.duration_since(self.at(date)) > LATE
     }
 }
 
@@ -63,13 +72,16 @@ pub fn timers(rules: &Rules, event: &Event, now: Timestamp) -> Vec<Timer> {
     if event.is_due() || &*event.kind == "TaskComplete" {
         return Vec::new();
     }
+    // An event that comes late, since the gateway was away, tells of what was yet to come.
+    let told = event.timestamp.map_or(now, |sent| sent.min(now));
     let record = event.record();
     let text = |name: &str| record.get(name).and_then(Value::as_str);
     let set = |rule: &Automation| {
         let Trigger::Moment(moment) = &rule.when else { return None };
         let date: Timestamp = text(moment.date).filter(|_| moment.of == about)?.parse().ok()?;
         let (contact, record) = (Id::of_contact(text("contactId")?).ok()?, Id::new(text("id")?).ok()?);
-        (!moment.is_over(date, now)).then(|| Timer {
+        let is_worth_it = !moment.is_over(date, now) && !moment.was_over(date, told);
+        is_worth_it.then(|| Timer {
             kind: kind(moment.of).into(),
             automation: rule.name.clone(),
             location: event.location.as_deref().unwrap_or_default().into(),

@@ -11,6 +11,7 @@ use crate::caller::{Caller, Scopes};
 use crate::graph::{DataLoader, Request};
 use crate::operation::Operations;
 use crate::resources::contact::start_workflow;
+use crate::traces::Within;
 use crate::upstream::{Account, Errand, Fault, Id, Lane, Payer};
 
 /// Most time for one question.
@@ -24,9 +25,12 @@ const SENT_WITHIN: Duration = Duration::from_secs(15);
 const PAYER: Payer = Payer(0x6175_746f_6d61_7465);
 
 /// The way to ask and to change things.
+#[derive(Clone)]
 pub struct Schema {
     pub operations: Arc<Operations>,
     pub loader: DataLoader,
+    /// The run that it is done for, where that is traced.
+    pub within: Option<Within>,
 }
 
 /// Why something was not done.
@@ -50,6 +54,11 @@ impl Unmade {
 }
 
 impl Schema {
+    /// The same, in a trace.
+    pub fn within(&self, within: Option<Within>) -> Self {
+        Self { within, ..self.clone() }
+    }
+
     /// The data of a query. What the upstream does not have is null, without an error.
     pub async fn ask(&self, account: &Arc<Account>, query: &str, variables: Value) -> Result<Value, Unmade> {
         let (data, unmade) = self.run(self.request(account, TIME), query, variables).await;
@@ -67,7 +76,8 @@ impl Schema {
 
     /// Lets a contact enter a workflow. There is no mutation for that.
     pub async fn start_workflow(&self, account: &Arc<Account>, contact: Id, workflow: Id) -> Result<(), Unmade> {
-        let errand = Errand::new(PAYER, Some(Instant::now() + SENT_WITHIN)).in_lane(Lane::Background);
+        let mut errand = Errand::new(PAYER, Some(Instant::now() + SENT_WITHIN)).in_lane(Lane::Background);
+        errand.within.clone_from(&self.within);
         let upstream = self.loader.upstream().on(errand);
         start_workflow(&upstream, account.clone(), contact, workflow).await.map_err(|error| {
             let why = error.to_string();
@@ -82,7 +92,11 @@ impl Schema {
 
     fn request(&self, account: &Arc<Account>, time: Duration) -> Request {
         let caller = Arc::new(Caller { account: account.clone(), scopes: Scopes::ALL });
-        Request::new(caller, PAYER, self.loader.clone(), Instant::now() + time)
+        let mut request = Request::new(caller, PAYER, self.loader.clone(), Instant::now() + time);
+        if let Some(within) = &self.within {
+            request.trace(within.clone());
+        }
+        request
     }
 
     async fn run(&self, request: Request, document: &str, variables: Value) -> (Value, Option<Unmade>) {

@@ -53,6 +53,14 @@ pub struct Decision {
     pub steps: Vec<Result<Planned, String>>,
 }
 
+impl Decision {
+    /// It is more than a contact gets in an hour.
+    pub fn refuse(&mut self, most: u32) {
+        self.skipped = Some(format!("it ran {most} times for this contact in an hour already"));
+        self.steps.clear();
+    }
+}
+
 /// Everything that was decided because of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,7 +75,8 @@ pub struct Decided {
 }
 
 impl Decided {
-    fn whose(&self) -> String {
+    /// The contact that it is for, and where.
+    pub fn whose(&self) -> String {
         format!("{} {}", self.location, self.contact.as_deref().unwrap_or_default())
     }
 }
@@ -148,8 +157,7 @@ fn write_decided(
         let ago = now - HOUR;
         runs_for.retain_in((name, whose, i64::MIN, "")..(name, whose, ago, ""), |_, ()| false)?;
         if runs_for.range((name, whose, ago, "")..(name, whose, i64::MAX, ""))?.count() >= most as usize {
-            decision.skipped = Some(format!("it ran {most} times for this contact in an hour already"));
-            decision.steps.clear();
+            decision.refuse(most);
         } else {
             runs_for.insert((name, whose, now, event), ())?;
         }

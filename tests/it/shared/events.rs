@@ -57,6 +57,33 @@ async fn copies_of_an_event_are_taken_once_by_both_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_contact_gets_no_more_in_an_hour_from_two_than_from_one() {
+    let Some(mut redis) = Redis::start() else { return };
+    let senders = [Sender::new(), Sender::new()];
+    let rules = "[[automation]]\nname = \"n\"\nwhen = \"ContactUpdate\"\nper_hour = 3\nthen = [{ add_note = { note = \"Seen\" } }]\n";
+    let file = senders[0].folder.path().join("automations.toml");
+    std::fs::write(&file, rules).unwrap();
+    let stages = two(&senders, &redis, &[("AUTOMATIONS", &file.display().to_string())]).await;
+    let notes = async |of: &str, rounds: u64, before: u64| {
+        stages[0].calls();
+        for round in 1..=rounds {
+            for stage in &stages {
+                let update = event(&stages[0].sandbox, "ContactUpdate", &json!({ "id": of }));
+                assert_eq!(senders[0].tell(stage, &update).await, 200);
+                handled(stage, before + round).await;
+            }
+        }
+        stages[0].calls().get("POST /contacts/{contactId}/notes").copied().unwrap_or_default()
+    };
+    assert_eq!(notes(DEMO_CONTACT, 4, 0).await, 3);
+    // Another contact has its own.
+    assert_eq!(notes(&stages[0].ids()[9], 1, 4).await, 2);
+    // Without Redis each counts for itself.
+    redis.kill();
+    assert_eq!(notes(&stages[0].ids()[10], 4, 5).await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_automations_of_one_did_the_other_neither_repeats_nor_follows() {
     let Some(redis) = Redis::start() else { return };
     let senders = [Sender::new(), Sender::new()];

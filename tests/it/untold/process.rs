@@ -60,6 +60,12 @@ pub async fn run(arguments: &[&str], settings: &[(&str, String)]) -> (i32, Strin
 }
 
 impl Process {
+    /// What it counts.
+    pub async fn metrics(&self) -> String {
+        let answer = reqwest::Client::new().get(format!("{}/metrics", self.url)).send().await.expect("an answer");
+        answer.text().await.expect("text")
+    }
+
     /// `arguments` come after `serve`. Whatever the level, the line that tells the address is logged.
     pub async fn start(arguments: &[&str], settings: &[(&str, String)], (level, format): (&str, &str)) -> Self {
         let mut command = command(&[&["serve"], arguments].concat(), settings);

@@ -115,6 +115,35 @@ async fn what_was_moved_done_or_deleted_meanwhile_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_long_overdue_sets_nothing_off_and_what_became_due_while_the_gateway_was_down_does_once() {
+    let sender = Sender::new();
+    let stage = following(&sender, RULES, &[]).await;
+    stage.clock.advance(100 * 24 * HOUR);
+    let past = |ago: Duration| {
+        let moment = Timestamp::try_from(stage.clock.wall() - ago).expect("a time");
+        Timestamp::from_second(moment.as_second()).expect("a time").to_string()
+    };
+    // An import of old tasks: no timer, no call. One whose moment was an hour ago runs at once.
+    for title in ["old", "older"] {
+        task(&stage, &sender, title, &past(90 * 24 * HOUR)).await;
+    }
+    handled(&stage, 2).await;
+    stage.calls();
+    task(&stage, &sender, "late", &past(25 * HOUR)).await;
+    handled(&stage, 4).await;
+    assert_eq!(notes(&stage, "Overdue"), ["Overdue: late"]);
+    assert_eq!(stage.calls().get("GET /contacts/{contactId}/tasks/{taskId}"), Some(&1));
+    // A timer that was set is looked at three days after its moment.
+    task(&stage, &sender, "timer", &at(&stage, 3 * HOUR)).await;
+    handled(&stage, 5).await;
+    pass(&stage, &sender, 4 * 24 * HOUR).await;
+    handled(&stage, 8).await;
+    let mut overdue = notes(&stage, "Overdue");
+    overdue.sort();
+    assert_eq!(overdue, ["Overdue: late", "Overdue: timer"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_moved_away_and_back_is_followed_once() {
     let sender = Sender::new();
     let rules = RULES.split("\n[[automation]]").nth(2).map(|soon| format!("[[automation]]{soon}")).unwrap();
