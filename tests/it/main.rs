@@ -34,6 +34,7 @@ mod plan;
 mod profile;
 mod quota;
 mod readme;
+mod redirects;
 mod replicas;
 mod sandbox;
 mod schema;
