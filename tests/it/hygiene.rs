@@ -195,6 +195,10 @@ async fn a_request_of_unclear_length_is_the_last_of_its_connection() {
         "content-length : 0\r\n\r\n",
         "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
         "transfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+        // Of these, one is the length for some, and the other for others.
+        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 60\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     ];
     for row in rows {
         let mut stream = connect(&stage).await;

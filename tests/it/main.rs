@@ -46,6 +46,7 @@ mod support;
 mod tenancy;
 mod terminal;
 mod together;
+mod torrents;
 mod traces;
 mod trusted;
 mod untold;
