@@ -225,6 +225,7 @@ fn mend(error: &Error, account: &Account) -> &'static str {
         Fault::Gateway(_) if error.status == Some(401) => {
             "if the upstream means the credential, set another; if not, is GATEWAY_UPSTREAM_URL the Contacts API?"
         }
+        Fault::Redirect => "set GATEWAY_UPSTREAM_URL to the address that the upstream answers at without a redirect",
         Fault::BadResponse(_) | Fault::NotFound | Fault::Refused(_) | Fault::Duplicate(_) | Fault::Gateway(_) => {
             "is GATEWAY_UPSTREAM_URL the Contacts API, without the path of a route?"
         }

@@ -102,6 +102,11 @@ impl Events {
         self.room.acquire().await.ok()
     }
 
+    /// Whether there is no room for another one.
+    pub fn is_full(&self) -> bool {
+        self.room.available_permits() == 0
+    }
+
     /// How many events there are, as far as that can be read.
     pub fn levels(&self) -> Option<metrics::Events> {
         let counts = self.journal.counts().ok()?;

@@ -264,6 +264,9 @@ fn public(fault: &Fault) -> (Code, String) {
         Fault::RateLimited(_) => (Code::RateLimited, "The upstream's rate limit is used up."),
         Fault::Timeout => (Code::UpstreamTimeout, "The upstream did not answer in time."),
         Fault::Unavailable => (Code::UpstreamUnavailable, "The upstream cannot be used at the moment."),
+        Fault::Redirect => {
+            (Code::UpstreamUnavailable, "The upstream answered with a redirect, which the gateway does not follow.")
+        }
         Fault::BadResponse(_) => {
             (Code::UpstreamBadResponse, "The upstream answered with something that is not of the route's shape.")
         }
@@ -343,6 +346,7 @@ mod tests {
             (Fault::RateLimited(window), "RATE_LIMITED"),
             (Fault::Timeout, "UPSTREAM_TIMEOUT"),
             (Fault::Unavailable, "UPSTREAM_UNAVAILABLE"),
+            (Fault::Redirect, "UPSTREAM_UNAVAILABLE"),
             (Fault::BadResponse("why".into()), "UPSTREAM_BAD_RESPONSE"),
             (Fault::Gateway("why".into()), "INTERNAL"),
         ];

@@ -1,5 +1,6 @@
 //! A request as it came, from bytes: bounded, well-formed, and not run yet.
 
+use std::error::Error as _;
 use std::sync::Arc;
 
 use apollo_compiler::response::JsonMap;
@@ -7,6 +8,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use futures_util::StreamExt;
+use http_body_util::LengthLimitError;
 use percent_encoding::percent_decode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -41,10 +43,12 @@ pub fn is_plain(headers: &HeaderMap) -> Result<(), Unread> {
 pub async fn body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Unread> {
     match timeout_at(deadline, to_bytes(body, limit)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => {
-            let message = format!("The body is larger than {limit} bytes, or broke off.");
+        Ok(Err(why)) if why.source().is_some_and(|why| why.is::<LengthLimitError>()) => {
+            let message = format!("The body is larger than {limit} bytes.");
             Err((413, Error::bad_input(message).by("bytes")))
         }
+        // Its sender went, or what is said of its length is not so.
+        Ok(Err(_)) => Err((400, Error::bad_input("The body broke off before its end."))),
         Err(_) => Err((408, Error::bad_input("The body did not come in time."))),
     }
 }

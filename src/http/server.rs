@@ -60,7 +60,8 @@ pub struct Limits {
 /// Serves until `stop`, and until what is in progress then is answered.
 pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, stop: impl Future<Output = ()>) {
     let builder = Arc::new(protocols(limits));
-    let most = within_files(limits.connections);
+    let told = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let most = within_files(limits.connections, &told);
     let room = Arc::new(Semaphore::new(most));
     let (ending, end) = watch::channel(());
     let mut stop = pin!(stop);
@@ -108,8 +109,7 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
 
 /// As many connections as are wanted, if there are files for them: a quarter of those that the process may have open is for its own
 /// calls, so that no crowd of callers can take the upstream from it.
-fn within_files(wanted: usize) -> usize {
-    let told = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+fn within_files(wanted: usize, told: &str) -> usize {
     let row = told.lines().find_map(|line| line.strip_prefix("Max open files"));
     let files: Option<usize> = row.and_then(|row| row.split_whitespace().next()?.parse().ok());
     match files.map(|files| files / 4 * 3) {
@@ -320,5 +320,21 @@ impl AsyncWrite for Stream {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_the_files_is_left_for_calls() {
+        let told = |files: &str| {
+            format!("Limit  Soft Limit  Hard Limit  Units\nMax open files            {files}  524288  files\n")
+        };
+        for (files, most) in [("1024", 768), ("20000", 10_000), ("unlimited", 10_000), ("2", 1)] {
+            assert_eq!(within_files(10_000, &told(files)), most, "{files}");
+        }
+        assert_eq!(within_files(10_000, ""), 10_000);
     }
 }

@@ -1,5 +1,6 @@
 //! `/webhooks/contacts`: the upstream tells of a change. It is answered once that is written down, and before anything is done.
 
+use std::pin::pin;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use crate::events::{Events, Heard, Signed};
 /// Most time until there is room for a body.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// Most time for a body to come then: whoever sends events sends them at once, and who does not keeps others from their room.
+/// Time for a body to come then, and more as long as there is room for others: whoever sends events sends them at once, and
+/// sends none again.
 const COMING: Duration = Duration::from_secs(2);
 
 /// `POST /webhooks/contacts`. Never 429: that would let the sender send it again, for more than an hour.
@@ -48,9 +50,17 @@ async fn read(app: &App, events: &Events, body: Body) -> Result<Bytes, Response>
     let Ok(_room) = timeout(LONGEST, events.room()).await else {
         return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Too many bodies are on their way."));
     };
-    read::body(body, app.body_limit(), Instant::now() + COMING)
-        .await
-        .map_err(|(status, why)| refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), &why.message))
+    let mut body = pin!(read::body(body, app.body_limit(), Instant::now() + app.request_timeout()));
+    let read = loop {
+        match timeout(COMING, &mut body).await {
+            Ok(read) => break read,
+            Err(_) if events.is_full() => {
+                return Err(refuse(StatusCode::REQUEST_TIMEOUT, "The body did not come in time."));
+            }
+            Err(_) => {}
+        }
+    };
+    read.map_err(|(status, why)| refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), &why.message))
 }
 
 /// The value of a header that was sent once.

@@ -30,6 +30,8 @@ pub enum Fault {
     Timeout,
     /// No connection, a broken one, or a 5xx.
     Unavailable,
+    /// A redirect, which is not followed: the credential would be sent to wherever it points.
+    Redirect,
     /// A 2xx whose body is not of the route's shape; what is wrong with it.
     BadResponse(String),
     /// A mistake of the gateway itself.
@@ -50,6 +52,7 @@ impl Fault {
             Self::RateLimited(_) => "rate_limited",
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
+            Self::Redirect => "redirect",
             Self::BadResponse(_) => "bad_response",
             Self::Gateway(_) => "gateway",
         }
@@ -122,7 +125,8 @@ impl Error {
 
     /// Whether a write that failed like this may have taken effect all the same.
     pub fn is_unclear(&self) -> bool {
-        self.reached && matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::BadResponse(_))
+        self.reached
+            && matches!(self.fault, Fault::Timeout | Fault::Unavailable | Fault::Redirect | Fault::BadResponse(_))
     }
 
     /// Whether the upstream's answer says that it did not do what was asked, though there may be what it was asked about.
@@ -254,6 +258,7 @@ pub fn classify(route: &'static str, scope: &'static str, status: u16, body: &[u
         // A path, a header or a parameter: nothing that another token would help.
         401 => Fault::Gateway(lines.join("; ")),
         403 => Fault::Location,
+        300..400 => Fault::Redirect,
         429 => Fault::RateLimited(window),
         500.. => Fault::Unavailable,
         _ => Fault::Gateway(format!("unexpected status {status}")),
@@ -321,6 +326,7 @@ mod tests {
             (401, "", Fault::Gateway(String::new())),
             (403, r#"{"message":"The token does not have access to this location."}"#, Fault::Location),
             (429, r#"{"statusCode":429,"message":"Too Many Requests"}"#, Fault::RateLimited(Duration::from_secs(10))),
+            (302, r#"{"message":"Contact not found"}"#, Fault::Redirect),
             (502, "<html>Bad gateway</html>", Fault::Unavailable),
             (503, r#"{"error":{"code":"X"},"message":null}"#, Fault::Unavailable),
         ];

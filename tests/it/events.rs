@@ -21,6 +21,8 @@ use super::support::*;
 pub struct Sender {
     pair: Ed25519KeyPair,
     pub folder: TempDir,
+    // One for all that it sends: each would read the machine's certificates first, while connections of the others wait.
+    client: reqwest::Client,
 }
 
 impl Sender {
@@ -30,7 +32,7 @@ impl Sender {
         let der = [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], pair.public_key().as_ref()].concat();
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der));
         std::fs::write(folder.path().join("key.pem"), pem).expect("a file");
-        Self { pair, folder }
+        Self { pair, folder, client: reqwest::Client::new() }
     }
 
     /// The settings of a gateway that takes its events.
@@ -53,20 +55,20 @@ impl Sender {
     /// Sends a body, signed.
     pub async fn send(&self, url: &str, body: Vec<u8>) -> u16 {
         let signature = self.sign(&body);
-        post(url, body, &[("x-ghl-signature", &signature)]).await
+        self.post(url, body, &[("x-ghl-signature", &signature)]).await
+    }
+
+    async fn post(&self, url: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> u16 {
+        let mut request = self.client.post(format!("{url}/webhooks/contacts")).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("an answer").status().as_u16()
     }
 
     pub async fn tell(&self, stage: &Stage, event: &Value) -> u16 {
         self.send(&stage.url, event.to_string().into_bytes()).await
     }
-}
-
-async fn post(url: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> u16 {
-    let mut request = reqwest::Client::new().post(format!("{url}/webhooks/contacts")).body(body);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    request.send().await.expect("an answer").status().as_u16()
 }
 
 fn ago(seconds: i64) -> String {

@@ -195,6 +195,10 @@ async fn a_request_of_unclear_length_is_the_last_of_its_connection() {
         "content-length : 0\r\n\r\n",
         "transfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
         "transfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+        // Of these, one is the length for some, and the other for others.
+        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 60\r\n\r\n0\r\n\r\n",
+        "transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     ];
     for row in rows {
         let mut stream = connect(&stage).await;
@@ -235,4 +239,44 @@ async fn who_begins_and_calls_off_streams_without_end_loses_the_connection() {
     let client = Client::builder().http2_prior_knowledge().build().expect("a client");
     let honest = client.get(format!("{}/health/live", stage.url)).send().await.expect("an answer");
     assert_eq!((honest.status().as_u16(), honest.version()), (200, reqwest::Version::HTTP_2));
+}
+
+/// A body that ends before its end was not sent by who meant it so: it is told to be cut, and nothing of it is done.
+#[tokio::test]
+async fn a_body_that_breaks_off_is_told_so_and_does_nothing() {
+    let stage = Stage::new().await;
+    let create = "mutation { createNote(input: { contactId: \"C\", note: \"x\" }) { note { id } } }";
+    let body = json!({ "query": create.replace('C', &stage.ids()[0]) }).to_string();
+    let chunk = format!("{:x}\r\n{body}\r\n", body.len());
+    let rows = [
+        (format!("content-length: {}\r\n\r\n{}", body.len(), &body[..body.len() / 2]), 400),
+        // All that it needs came, and not all that was said to come.
+        (format!("content-length: {}\r\n\r\n{body}", body.len() + 1), 400),
+        (format!("transfer-encoding: chunked\r\n\r\n{}", &chunk[..chunk.len() / 2]), 400),
+        (format!("transfer-encoding: chunked\r\n\r\n{chunk}"), 400),
+        (format!("transfer-encoding: chunked\r\n\r\n{chunk}no length\r\n"), 400),
+        // What is compressed is refused whether or not it can be read.
+        ("content-encoding: gzip\r\ncontent-length: 5\r\n\r\n\x1f\u{b}\x08..".to_owned(), 415),
+    ];
+    for (row, wanted) in &rows {
+        for path in ["/graphql", "/operations/None"] {
+            let mut half = connect(&stage).await;
+            let head =
+                format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n");
+            say(&mut half, format!("{head}{row}").as_bytes()).await;
+            // Who has sent all and ends its side is taken to have gone.
+            if *wanted == 400 {
+                half.shutdown().await.expect("a connection");
+            }
+            let told = rest(&mut half).await;
+            assert!(
+                told.starts_with(&format!("HTTP/1.1 {wanted} ")) && told.contains("BAD_USER_INPUT"),
+                "{row}: {told}"
+            );
+            assert!(*wanted != 400 || told.contains("broke off"), "{row}: {told}");
+        }
+    }
+    assert_eq!(stage.calls(), [].into());
+    assert_eq!(stage.metric("gateway_refused_total{guard=\"bytes\"}").await, 0);
+    until(&stage, "gateway_requests_in_progress", 0).await;
 }

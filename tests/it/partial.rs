@@ -35,7 +35,7 @@ async fn a_list_that_fails_is_null_with_its_own_error_and_the_rest_is_answered()
         (Fault::on(TASKS).delay(Duration::from_secs(30)), "UPSTREAM_TIMEOUT"),
         (Fault::on(TASKS).status(401).body(refused_scope), "FORBIDDEN"),
         (Fault::on(TASKS).status(429).body(json!({ "message": "Too Many Requests" })), "RATE_LIMITED"),
-        (Fault::on(TASKS).status(301).body(""), "INTERNAL"),
+        (Fault::on(TASKS).status(301).body(""), "UPSTREAM_UNAVAILABLE"),
     ];
     for (fault, code) in rows {
         let what = format!("{fault:?}");

@@ -77,6 +77,41 @@ async fn callers_of_different_locations_at_one_moment_do_not_share_a_reading() {
     assert_eq!(stage.calls()[TASKS], 3);
 }
 
+/// Whatever stands before a gateway may go by such a header, and some keep answers by less than they were made from.
+#[tokio::test]
+async fn no_other_header_changes_what_is_asked_or_answered() {
+    let (stage, locations, _file) = three().await;
+    let id = stage.ids()[3].clone();
+    let body = json!({ "query": ALL, "variables": { "id": id } });
+    let ask = |headers: &[(&str, &str)]| {
+        let mut request = stage.post().header("x-location-id", &locations[0]).json(&body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        async { request.send().await.expect("an answer").text().await.expect("a text") }
+    };
+    let other = &*locations[1];
+    let hostile: [&[(&str, &str)]; 6] = [
+        &[("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "evil"), ("forwarded", "host=evil.example")],
+        &[("x-original-url", "/metrics"), ("x-rewrite-url", "/metrics")],
+        &[("x-http-method-override", "DELETE"), ("x-http-method", "DELETE")],
+        &[("location-id", other), ("x-location", other), ("cookie", "x-location-id=other")],
+        &[("version", "1"), ("accept-language", "xx"), ("origin-agent-cluster", "<script>")],
+        &[("authorization", "Bearer stranger")],
+    ];
+    // The first of them is read upstream, so what is kept was made of a request with such headers.
+    let mut all = Vec::new();
+    for headers in hostile {
+        all.push(ask(headers).await);
+    }
+    assert_eq!(stage.calls().values().sum::<usize>(), 4);
+    all.push(ask(&[]).await);
+    let answer: Value = serde_json::from_str(&all[0]).expect("JSON");
+    assert_eq!(told(&answer["data"]), truth(&stage, &locations[0], &id));
+    assert!(all.iter().all(|one| *one == all[0]) && !all[0].contains("evil"), "{all:?}");
+    assert_eq!(stage.calls(), BTreeMap::new());
+}
+
 #[tokio::test]
 async fn a_location_has_to_be_named_once_and_to_be_there() {
     let (stage, locations, _file) = three().await;

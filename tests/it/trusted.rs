@@ -169,6 +169,29 @@ async fn a_digest_stands_for_a_text_that_was_valid_and_only_for_its_own() {
 }
 
 #[tokio::test]
+async fn digests_without_end_have_the_room_of_documents_and_no_more() {
+    const ROOM: u64 = 64 << 10;
+    let stage = Stage::set(&[("DOCUMENT_CACHE_SIZE", "64KiB"), ("RESPONSE_CACHE_SIZE", "0B")]).await;
+    let text = |n: usize| format!("query Q{n} {{ __typename }} # {}", "x".repeat(1000));
+    for n in 0..120 {
+        let text = text(n);
+        let (status, answer) = stage.send(json!({ "query": text, "extensions": persisted(&sha(&text)) })).await;
+        assert_eq!((status, answer), (200, json!({ "data": { "__typename": "Query" } })));
+    }
+    const HELD: &str = "gateway_cache_bytes{cache=\"documents\"}";
+    assert!(stage.metric(HELD).await > 0);
+    // What is over is let go by and by.
+    while stage.metric(HELD).await > ROOM {
+        tokio::task::yield_now().await;
+    }
+    let mut known = 0;
+    for n in 0..120 {
+        known += u64::from(stage.send(json!({ "extensions": persisted(&sha(&text(n))) })).await.0 == 200);
+    }
+    assert!(0 < known && known * 1000 < ROOM, "{known}");
+}
+
+#[tokio::test]
 async fn a_manifest_that_changes_is_read_again_and_a_broken_one_is_not_believed() {
     let manifest = file(&apollo(&[("t", TRUSTED), ("o", OTHER)]));
     let stage = with_manifest(&manifest, "true").await;

@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::issuer::*;
 use super::*;
+use crate::redirects::{Redirector, STATUSES};
 
 fn file(text: &str) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a file");
@@ -310,5 +311,19 @@ async fn keys_of_a_file_can_be_exchanged_and_several_can_be_good_at_once() {
         std::fs::write(pem.path(), text).expect("a file that can be written");
         stage.clock.advance(Duration::from_millis(1100));
         assert_eq!(both().await, want);
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_issuer_is_not_followed() {
+    let redirector = Redirector::start().await;
+    let url = format!("{}/jwks", redirector.url);
+    for (status, place) in STATUSES.into_iter().zip(redirector.places()) {
+        redirector.point(status, &place);
+        let stage = stage(("JWT_JWKS_URL", &url), &[]).await;
+        let token = Signer::ed("k").sign(&claims(&here(&stage), &json!({})));
+        let answer = stage.ask_as(&token, None, NAME, json!({ "id": stage.ids()[0] })).await;
+        assert_eq!(refusal(&stage, &answer), refused(503, "UPSTREAM_UNAVAILABLE"), "{status} {place}: {answer:?}");
+        assert_eq!(redirector.asked(), ["GET /jwks"], "{status} {place}");
     }
 }

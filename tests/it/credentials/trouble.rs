@@ -8,6 +8,7 @@ use contacts_gateway::sandbox::{Cut, Fault};
 use super::install::install;
 use super::served::run;
 use super::*;
+use crate::redirects::{Redirector, STATUSES};
 
 #[tokio::test]
 async fn a_lost_grant_is_said_so_costs_nothing_more_and_is_over_with_an_installation() {
@@ -169,4 +170,24 @@ async fn an_installation_that_could_not_be_written_down_is_used_once_it_can_be()
     stage.clock.advance(Duration::from_secs(6));
     name(&stage, 1).await;
     assert_eq!((calls(&stage), ready(&stage).await), ([0, 0, 1], 200));
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_token_endpoint_is_not_followed() {
+    let redirector = Redirector::start().await;
+    let state = tempfile::tempdir().expect("a directory");
+    let sandbox = sandbox("").await;
+    let settings = [granted(&sandbox, &state), vec![("UPSTREAM_URL", redirector.url.clone())]].concat();
+    let stage = over(sandbox, &settings).await;
+    for place in redirector.places() {
+        for status in STATUSES {
+            redirector.point(status, &place);
+            assert!(is_refused(&ask_name(&stage, 0).await), "{status} {place}");
+            assert_eq!(redirector.asked(), ["POST /oauth/token"], "{status} {place}");
+            stage.clock.advance(Duration::from_secs(31));
+        }
+    }
+    assert_eq!(ready(&stage).await, 503);
+    let (code, told) = run(&["check"], &stage.sandbox, &settings).await;
+    assert!(code == 1 && told.contains("HTTP 308"), "{told}");
 }

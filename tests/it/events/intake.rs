@@ -33,15 +33,15 @@ async fn what_is_signed_is_taken_and_everything_else_refused_without_an_effect()
         &[(header, &strange), (header, &good)],
     ];
     for headers in cases {
-        assert_eq!(post(&stage.url, body.clone(), headers).await, 401, "{headers:?}");
+        assert_eq!(sender.post(&stage.url, body.clone(), headers).await, 401, "{headers:?}");
     }
     for (other, signature) in [(vec![], &good), ([&body[..], b" "].concat(), &good)] {
-        assert_eq!(post(&stage.url, other, &[(header, signature)]).await, 401);
+        assert_eq!(sender.post(&stage.url, other, &[(header, signature)]).await, 401);
     }
     assert_eq!(outcomes(&stage, "unknown", "unsigned").await, 9);
     stage.profile().await;
     assert!(stage.calls().is_empty());
-    assert_eq!(post(&stage.url, body, &[(header, &good)]).await, 200);
+    assert_eq!(sender.post(&stage.url, body, &[(header, &good)]).await, 200);
     handled(&stage, 1).await;
     stage.profile().await;
     assert_eq!(stage.calls(), [(CONTACT, 1)].into());
@@ -60,9 +60,9 @@ async fn the_legacy_signature_counts_where_a_key_for_it_is_set() {
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &body, &mut signature).unwrap();
     let legacy = STANDARD.encode(signature);
-    assert_eq!(post(&stage.url, body.clone(), &[("x-ghl-signature", &legacy)]).await, 401);
-    assert_eq!(post(&stage.url, body[1..].to_vec(), &[("x-wh-signature", &legacy)]).await, 401);
-    assert_eq!(post(&stage.url, body.clone(), &[("x-wh-signature", &legacy)]).await, 200);
+    assert_eq!(sender.post(&stage.url, body.clone(), &[("x-ghl-signature", &legacy)]).await, 401);
+    assert_eq!(sender.post(&stage.url, body[1..].to_vec(), &[("x-wh-signature", &legacy)]).await, 401);
+    assert_eq!(sender.post(&stage.url, body.clone(), &[("x-wh-signature", &legacy)]).await, 200);
     assert_eq!(sender.send(&stage.url, body).await, 200, "the other kind goes on counting");
 }
 
@@ -222,6 +222,32 @@ async fn one_without_an_id_and_a_time_forgets_whenever_it_comes() {
     assert_eq!(stage.calls(), [(CONTACT, 1)].into());
 }
 
+/// The sender tries nothing again, so who is slow is only cut off where others wait for the room.
+#[tokio::test]
+async fn a_body_that_comes_slowly_is_waited_for_while_there_is_room() {
+    let sender = Sender::new();
+    let stage = sender.stage(Options::default(), &[]).await;
+    let body = event(&stage.sandbox, "ContactUpdate", &json!({ "id": "c" })).to_string();
+    let (begins, ends) = body.split_at(body.len() / 2);
+    let mut slow = TcpStream::connect(stage.url.trim_start_matches("http://")).await.expect("a connection");
+    let (signature, length) = (sender.sign(body.as_bytes()), body.len());
+    let head = format!("x-ghl-signature: {signature}\r\ncontent-length: {length}\r\n\r\n{begins}");
+    let head = format!("POST /webhooks/contacts HTTP/1.1\r\nhost: x\r\n{head}");
+    slow.write_all(head.as_bytes()).await.expect("a connection that takes it");
+    for _ in 0..3 {
+        // Meanwhile it is looked at.
+        stage.get("/health/live").send().await.expect("an answer");
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        tokio::time::resume();
+    }
+    slow.write_all(ends.as_bytes()).await.expect("a connection that takes it");
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    handled(&stage, 1).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_do_not_come_keep_others_from_their_room_for_a_moment_alone() {
     let sender = Sender::new();
@@ -238,7 +264,14 @@ async fn bodies_that_do_not_come_keep_others_from_their_room_for_a_moment_alone(
     let began = Instant::now();
     assert_eq!(sender.tell(&stage, &update).await, 200);
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    let mut answer = [0; 12];
-    slow[0].read_exact(&mut answer).await.expect("an answer");
+    // Whose room that was.
+    let answers = slow.iter_mut().map(|stream| {
+        Box::pin(async {
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.map(|_| answer)
+        })
+    });
+    let (answer, _) = futures_util::future::select_ok(answers).await.expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 408");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

@@ -3,6 +3,7 @@
 use contacts_gateway::sandbox::{Fault, Options, RateLimit, Record, Sandbox};
 
 use super::*;
+use crate::callers::several;
 
 const LISTS: &str = "subscription($id: ID!) { contactChanged(id: $id) { kind resource resourceId \
     contact { tasks { title } appointments { id } } } }";
@@ -213,4 +214,48 @@ async fn a_list_that_cannot_be_had_keeps_no_other_from_being_looked_at() {
     wait(&stage, 20).await;
     let told = socket.told("1").await;
     assert_eq!((&told["kind"], &told["resource"]), (&json!("DELETED"), &json!("APPOINTMENT")));
+}
+
+/// The same location waits for it: looks are made one after the other there.
+#[tokio::test]
+async fn a_location_that_is_slow_keeps_no_other_from_being_looked_at_in_time() {
+    let (sandbox, locations, file) = several(2).await;
+    let settings = [("POLL_INTERVAL", "20s"), ("TTL_CONTACT", "10s"), ("UPSTREAM_TIMEOUT", "90s")];
+    let stage = Stage::over(sandbox, &settings, Some(file.path())).await;
+    let ids = stage.ids();
+    let mut sockets = Vec::new();
+    for (location, id) in [(0, 0), (0, 1), (1, 2)] {
+        let mut socket = Socket::ready(&stage, json!({ "x-location-id": locations[location] })).await;
+        socket.subscribe(&stage, "1", BARE, json!({ "id": ids[id] })).await;
+        sockets.push(socket);
+        // In this order, whatever a map makes of it.
+        if id == 0 {
+            stage.sandbox.fault(Fault::on(CONTACT).contact(&ids[0]).delay(Duration::from_secs(3600)));
+            wait(&stage, 1).await;
+            arrived(&stage, 1).await;
+        }
+    }
+    wait(&stage, 1).await;
+    arrived(&stage, 2).await;
+    for turn in 0..3 {
+        let name = format!("Turn {turn}");
+        stage.sandbox.update_contact(&locations[1], &ids[2], |contact| contact["firstName"] = json!(name));
+        wait(&stage, 21).await;
+        assert_eq!(sockets[2].told("1").await["kind"], "UPDATED");
+    }
+    let calls = stage.sandbox.calls();
+    let of = |id: &String| calls.iter().filter(|call| call.path.ends_with(&**id)).count();
+    assert_eq!([of(&ids[0]), of(&ids[1]), of(&ids[2])], [1, 0, 4]);
+}
+
+/// Waits until the upstream was called so often, and has answered but for one of them.
+async fn arrived(stage: &Stage, calls: usize) {
+    let reached = async {
+        while stage.sandbox.calls().len() < calls || stage.app.upstream().in_flight() > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, reached).await.expect("calls in time");
+    // Who looked has gone on by then.
+    stage.get("/health/live").send().await.expect("an answer");
 }

@@ -78,6 +78,46 @@ async fn an_upsert_that_is_out_of_time_is_seen_by_who_looks_then() {
     hold.release();
 }
 
+/// Its caller is told after a while that nothing is known, and what is read then is what was before. It is made when a page is
+/// over, and the seconds in which lists are not believed would be, had they begun with it.
+#[tokio::test]
+async fn a_change_that_outlives_its_caller_and_every_page_is_seen_from_the_moment_of_its_answer() {
+    let stage = Stage::set(&[("REQUEST_TIMEOUT", "300ms")]).await;
+    let found = async || stage.data(SEARCH, json!({})).await["contacts"]["nodes"][0]["name"].clone();
+    let hold = stage.sandbox.hold_unanswered(UPDATE);
+    let input = json!({ "id": DEMO_CONTACT, "firstName": "Late" });
+    let answer = stage.change("updateContact", input, "__typename").await;
+    assert_eq!(errors(&answer), one_error("updateContact", "UPSTREAM_TIMEOUT"));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("not known"), "{answer}");
+    for _ in 0..2 {
+        assert_eq!(
+            (stage.name_of(DEMO_CONTACT).await, found().await),
+            (json!("Amara Lindqvist"), json!("Amara Lindqvist"))
+        );
+        stage.clock.advance(Duration::from_secs(16));
+    }
+    stage.sandbox.set_list_lag(Duration::MAX);
+    assert_eq!(found().await, "Amara Lindqvist");
+    assert_eq!(stage.calls()[UPDATE], 1);
+    hold.release();
+    // No time passes meanwhile: what is held would stay.
+    let seen = async {
+        while stage.name_of(DEMO_CONTACT).await != "Late Lindqvist" {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("the change is seen");
+    // What its answer told is not kept: the same was forgotten since, when its caller's time was over.
+    assert_eq!(stage.calls(), BTreeMap::from([(CONTACT, 1)]));
+    for _ in 0..3 {
+        assert_eq!(found().await, "Late Lindqvist", "the list does not have it yet");
+        stage.clock.advance(Duration::from_secs(3));
+    }
+    stage.clock.advance(Duration::from_secs(16));
+    assert_eq!(stage.name_of(DEMO_CONTACT).await, "Late Lindqvist");
+    assert_eq!(stage.calls().get(UPDATE), None, "it was sent once, at the beginning");
+}
+
 /// The mail is one contact's and the phone another's: the upstream goes by either, so both are named by a look of their own.
 #[tokio::test]
 async fn an_upsert_is_looked_for_by_its_mail_and_by_its_phone() {

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::*;
+use crate::redirects::{Redirector, STATUSES};
 
 type Caught = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
@@ -78,4 +79,21 @@ async fn a_delivery_to_this_machine_is_refused_and_stops_no_other_action() {
     handled(&stage, 1).await;
     assert!(outcomes_of(&stage, &told)[0].starts_with("tell: not done: its host is no address of the internet"));
     assert_eq!((caught.lock().unwrap().len(), texts(&demo(&stage).notes, "body", "after").len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_of_a_receiver_is_not_followed() {
+    let redirector = Redirector::start().await;
+    let sender = Sender::new();
+    let rules = rules(&format!("{}/catch", redirector.url));
+    let stage = following(&sender, &rules, &[("AUTOMATIONS_ALLOW_PRIVATE", "true")]).await;
+    // More events of one contact would be taken for a circle.
+    for ((place, status), n) in redirector.places().iter().zip(STATUSES.into_iter().cycle()).zip(1..) {
+        redirector.point(status, place);
+        let told = note(&stage, &sender, "gone").await;
+        handled(&stage, n).await;
+        let why = format!("tell: not done: the receiver answered {status}; nobody is followed elsewhere");
+        assert_eq!(outcomes_of(&stage, &told)[0], why, "{place}");
+        assert_eq!(redirector.asked(), ["POST /catch"], "{status} {place}");
+    }
 }
