@@ -1,6 +1,7 @@
 //! The way out: a question is answered from the cache, by a reading that is under way, or by a new one.
 
 mod account;
+mod call;
 mod client;
 mod connections;
 pub mod credential;
@@ -26,7 +27,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use account::Account;
-pub use client::{Call, Client, Route};
+pub use call::{Call, Route};
+pub use client::Client;
 pub use credential::{Credential, Trouble};
 pub use errand::{Errand, Lane, Payer};
 pub use error::{Error, Fault};
@@ -108,7 +110,7 @@ pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
     }
 
     /// Asks the upstream; `None` when there is no such thing. The number is the answer's size in bytes.
-    fn fetch(self, session: Session) -> impl Future<Output = Result<Option<(Self::Answer, usize)>, Error>> + Send;
+    fn fetch(&self, session: &Session) -> impl Future<Output = Result<Option<(Self::Answer, usize)>, Error>> + Send;
 
     /// How many of them are read together, if there is a route for that.
     const TOGETHER: Option<Together> = None;
@@ -189,6 +191,15 @@ pub enum Look<T> {
     Nothing,
 }
 
+impl<T> Look<T> {
+    fn fresh(self) -> Option<Held<T>> {
+        match self {
+            Self::Fresh(held) => Some(held),
+            Self::Stale(_) | Self::Nothing => None,
+        }
+    }
+}
+
 /// The upstream with its cache, for somebody. Clones share everything.
 #[derive(Clone)]
 pub struct Upstream {
@@ -216,24 +227,29 @@ impl Upstream {
         &self.errand
     }
 
-    /// The answer, if the cache has it.
+    /// The answer, if the cache has it, or it was read for this errand.
     pub fn look<Q: Question>(&self, question: &Q) -> Look<Q::Answer> {
+        self.look_under(&question.key(), question)
+    }
+
+    fn look_under<Q: Question>(&self, key: &EntityKey, question: &Q) -> Look<Q::Answer> {
         let Parts { cache, ttls, .. } = &*self.parts;
-        let Some(held) = cache.get::<Q::Answer>(&question.key()).filter(|held| question.is_answered_by(held)) else {
-            return Look::Nothing;
+        let read = || self.recall(key, question).map_or(Look::Nothing, Look::Fresh);
+        let Some(held) = cache.get::<Q::Answer>(key).filter(|held| question.is_answered_by(held)) else {
+            return read();
         };
         let now = cache.clock().now();
         match held.origin.expires {
             expires if expires > now => Look::Fresh(held),
             // What was missing may have been created at any moment since.
             expires if held.value.is_some() && expires + ttls.stale_while_revalidate > now => Look::Stale(held),
-            _ => Look::Nothing,
+            _ => read(),
         }
     }
 
     /// What was read for this errand, unless it was forgotten since.
-    pub fn recall<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
-        let held = self.errand.recall::<Q::Answer>(&question.key())?;
+    fn recall<Q: Question>(&self, key: &EntityKey, question: &Q) -> Option<Held<Q::Answer>> {
+        let held = self.errand.recall::<Q::Answer>(key)?;
         (question.is_answered_by(&held) && self.parts.cache.holds(&held.origin)).then_some(held)
     }
 
@@ -246,12 +262,9 @@ impl Upstream {
         (in_time && question.is_satisfied_by(answer)).then_some(held)
     }
 
-    /// The answer, if the cache has it and its time is not over.
+    /// The answer, if it is there and its time is not over.
     pub fn held<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
-        match self.look(question) {
-            Look::Fresh(held) => Some(held),
-            Look::Stale(_) | Look::Nothing => None,
-        }
+        self.look(question).fresh()
     }
 
     /// The answer from the cache, a share in a reading under way, or a new reading; never two at once.
@@ -269,7 +282,11 @@ impl Upstream {
             true => as_of == epochs.now(),
             false => epochs.all_hold(&self.slots(question, None), as_of),
         };
-        let known = || self.held(question).or_else(|| self.recall(question));
+        // Mostly it is not there.
+        let known = || match self.parts.cache.contains(&key) {
+            true => self.look_under(&key, question).fresh(),
+            false => self.recall(&key, question),
+        };
         let reading = |as_of| self.clone().read(question.clone(), as_of, together);
         let joined = self.parts.flights.join(&key, known, holds, || epochs.now(), reading);
         match joined {
@@ -308,19 +325,25 @@ impl Upstream {
         slots.into()
     }
 
+    fn session_now(&self, account: &Arc<Account>) -> Session {
+        self.session(account, self.parts.cache.epochs().now())
+    }
+
+    fn session(&self, account: &Arc<Account>, as_of: Epoch) -> Session {
+        Session { upstream: self.clone(), account: account.clone(), as_of, passing: AtomicBool::new(false) }
+    }
+
     /// Reads from the upstream and keeps what it read.
     async fn read<Q: Question>(self, question: Q, as_of: Epoch, together: Option<Share<Q>>) -> Landed {
         let Parts { cache, ttls, .. } = &*self.parts;
         let ttl = question.ttl(ttls);
-        let passing = Arc::new(AtomicBool::new(false));
-        let account = question.account().clone();
-        let session = Session { upstream: self.clone(), account, as_of, passing: passing.clone() };
-        let (value, bytes, ttl) = match together::fetch(question.clone(), session, together).await? {
+        let session = self.session(question.account(), as_of);
+        let (value, bytes, ttl) = match together::fetch(&question, &session, together).await? {
             Some((answer, bytes)) => (Some(answer), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
         let slots = self.slots(&question, value.as_deref());
-        let passes = passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
+        let passes = session.passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
         let origin = cache.origin(slots, as_of, if passes { ttl.min(PASSING_TTL) } else { ttl });
         let held = Held { value, origin };
         // Before the flight is over: who asks again for the same errand has to find it.

@@ -16,7 +16,7 @@ pub struct Session {
     pub(super) account: Arc<Account>,
     pub(super) as_of: Epoch,
     /// Set when the answer will soon be another.
-    pub(super) passing: Arc<AtomicBool>,
+    pub(super) passing: AtomicBool,
 }
 
 impl Session {
@@ -43,8 +43,8 @@ impl Session {
     }
 
     /// The body of the answer, after retries. `None`: the upstream says that there is no such record.
-    pub async fn get(&self, call: Call) -> Result<Option<Vec<u8>>, Error> {
-        match self.try_until_it_works(&call).await {
+    pub async fn get(&self, call: &Call) -> Result<Option<Vec<u8>>, Error> {
+        match self.try_until_it_works(call).await {
             Ok(body) => Ok(Some(body)),
             // A list cannot be missing; whoever says so of one is not the Contacts API.
             Err(error) if error.fault == Fault::NotFound && call.names_a_record() => Ok(None),

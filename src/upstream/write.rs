@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Session, Upstream};
+use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 use crate::changes::Change;
 
@@ -263,8 +263,6 @@ impl Upstream {
 
     /// What a call answers that is nobody's but the caller's: nothing of it is held.
     pub async fn get(&self, account: &Arc<Account>, call: Call) -> Result<Option<Vec<u8>>, Error> {
-        let as_of = self.parts.cache.epochs().now();
-        let session = Session { upstream: self.clone(), account: account.clone(), as_of, passing: Arc::default() };
-        session.get(call).await
+        self.session_now(account).get(&call).await
     }
 }
