@@ -45,6 +45,11 @@ soak *options:
     cargo build --release --locked --bin contacts-gateway
     python3 benches/soak.py {{ options }}
 
+# Attack a gateway for some minutes beside honest callers, and compare what these wait with calm minutes
+hostile *options:
+    cargo build --release --locked --bin contacts-gateway
+    python3 benches/hostile.py target/release/contacts-gateway {{ options }}
+
 # Build the documentation of the code
 docs:
     .ci/run docs

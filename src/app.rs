@@ -3,6 +3,7 @@
 mod admission;
 mod automations;
 mod credentials;
+mod link;
 mod live;
 
 use std::future::{Future, pending};
@@ -26,6 +27,8 @@ use crate::events::{Events, Poll};
 use crate::graph::DataLoader;
 use crate::metrics::{Calls, Levels, Metrics};
 use crate::operation::{Bounds, Operations, Sizes, Trusted};
+use crate::replicas::Replicas;
+use crate::traces::Traces;
 use crate::upstream::credential::Pending;
 use crate::upstream::{Account, Allowance, Client, Errand, Payer, Policy, Standing, Ttls, Upstream, wire};
 
@@ -83,9 +86,11 @@ pub struct App {
     is_open: bool,
     has_metrics_apart: bool,
     tells_schema: bool,
+    sdl: String,
     pending: Pending,
     events: Option<Events>,
     automations: Option<Arc<Automations>>,
+    traces: Option<Traces>,
     draining: AtomicBool,
 }
 
@@ -100,11 +105,14 @@ impl App {
             metrics.clone(),
         )
         .context("the HTTP client could not be made")?;
-        let credentials = credentials::open(config, &client, &clock)?;
+        let redis = config.redis.as_ref().map(|redis| link::open(redis, config)).transpose()?;
+        let link = redis.as_ref().map(|(link, _)| link.clone());
+        let credentials = credentials::open(config, &client, redis.as_ref(), &clock)?;
         let allowance = Allowance {
             concurrency: config.upstream_concurrency,
             retry_budget: config.retry_budget,
             clock: clock.clone(),
+            link: link.clone(),
         };
         let accounts = config.locations.iter().zip(credentials).map(|(location, credential)| {
             let (id, name) = (&location.id, location.name.as_deref());
@@ -119,8 +127,9 @@ impl App {
         let beyond = config.stale_while_revalidate.max(config.stale_if_error);
         let changes = Arc::<Changes>::default();
         let cache = EntityCache::new(config.cache_size, beyond, epochs.clone(), clock.clone());
-        let upstream = Upstream::new(client, cache, retry, ttls(config), changes.clone());
-        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone())?;
+        let join = |ear| redis.map(|(link, seal)| Replicas::join(link, seal, metrics.clone(), ear));
+        let upstream = Upstream::new(client, cache, (retry, ttls(config)), changes.clone(), join);
+        let events = Events::open(config, upstream.clone(), clock.clone(), metrics.clone(), link.clone())?;
         let sizes = Sizes {
             documents: config.document_cache_size,
             answers: config.response_cache_size,
@@ -128,10 +137,13 @@ impl App {
         };
         let trusted = Trusted::open(config.trusted_documents.as_deref(), config.trusted_only, clock.clone())
             .context("GATEWAY_TRUSTED_DOCUMENTS")?;
-        let operations = Arc::new(Operations::new(sizes, bounds(config), trusted, epochs, clock.clone())?);
+        let graph = crate::schema::Schema::new(config.federation);
+        let sdl = graph.sdl();
+        let operations =
+            Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone(), metrics.clone())?);
         let loader = DataLoader::new(upstream.clone());
         let schema = Schema { operations: operations.clone(), loader: loader.clone() };
-        let (events, automations) = automations::open(config, events, schema, &accounts, &clock)?;
+        let (events, automations) = automations::open(config, events, schema, &accounts, (link, &clock))?;
         Ok(Self {
             accounts,
             auth,
@@ -157,8 +169,21 @@ impl App {
             is_open: matches!(config.auth, config::Auth::Open { anywhere: false }),
             has_metrics_apart: config.metrics_listen.is_some(),
             tells_schema: config.introspection,
+            sdl,
+            traces: None,
             draining: AtomicBool::new(false),
         })
+    }
+
+    /// The same gateway, with its operations traced.
+    #[must_use]
+    pub fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
+    }
+
+    /// The way to a collector of traces, if there is one.
+    pub fn traces(&self) -> Option<&Traces> {
+        self.traces.as_ref()
     }
 
     /// The locations that are served.
@@ -198,7 +223,7 @@ impl App {
     }
 
     /// What is counted.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
@@ -314,6 +339,11 @@ impl App {
         self.tells_schema
     }
 
+    /// The schema, in GraphQL's schema definition language.
+    pub fn sdl(&self) -> &str {
+        &self.sdl
+    }
+
     /// Whether the gateway is about to end.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -323,5 +353,8 @@ impl App {
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.live.end();
+        if let Some(replicas) = self.upstream.replicas() {
+            replicas.leave();
+        }
     }
 }

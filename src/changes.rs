@@ -4,10 +4,12 @@ mod hub;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use hub::{Changes, Notice, Watch};
 
 /// What happened to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChangeKind {
     /// It was made.
     Created,
@@ -18,7 +20,7 @@ pub enum ChangeKind {
 }
 
 /// What sort of thing changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ChangedResource {
     /// A contact itself.
     Contact,

@@ -8,9 +8,9 @@
 //! 4. [`graph`] is what the GraphQL of all resources shares: errors, paging, the batches that keys are gathered in.
 //! 5. [`upstream`] answers a key from the [`cache`], by a reading that is under way, or by a new one.
 //!
-//! [`metrics`] is what is counted on that way. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
+//! [`metrics`] is what is counted on that way, and [`traces`] what is told of it to a collector. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
 //! stand-in for the upstream and shares nothing with the rest. [`events`] are what the upstream tells by itself, and [`changes`] what watchers are told.
-//! [`state`] is what outlives the process.
+//! [`state`] is what outlives the process, and [`replicas`] what joins several of them.
 
 pub mod app;
 pub mod auth;
@@ -21,13 +21,18 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod graph;
 pub mod http;
 pub mod live_file;
 pub mod metrics;
 pub mod operation;
+pub mod replicas;
 pub mod resources;
 pub mod sandbox;
 pub mod schema;
 pub mod state;
+pub mod traces;
 pub mod upstream;

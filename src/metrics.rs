@@ -1,6 +1,10 @@
 //! What is counted while the gateway runs, and how it is told: Prometheus' text format. No label holds anything that
 //! a caller chose, so there is a bound on how many series there are.
 
+mod levels;
+mod operations;
+mod plain;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,6 +15,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use levels::{Calls, Events, Levels};
+pub use operations::Counts;
+use operations::Operations;
+pub use plain::plain;
 
 /// Upper bounds of the buckets of a request's duration, in seconds: from answers that are kept to those that wait for
 /// a limit of the upstream.
@@ -30,14 +39,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn label(self) -> Answered {
-        let outcome = match self {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Kept, Self::Executed, Self::Failed, Self::Refused];
+
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Kept => "kept",
             Self::Executed => "executed",
             Self::Failed => "failed",
             Self::Refused => "refused",
-        };
-        Answered { outcome }
+        }
+    }
+
+    fn label(self) -> Answered {
+        Answered { outcome: self.word() }
     }
 }
 
@@ -46,6 +62,11 @@ impl Outcome {
 pub enum Transport {
     WebSocket,
     EventStream,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Looked {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +82,7 @@ struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Valued {
     from: &'static str,
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,28 +123,6 @@ struct Stated {
     state: &'static str,
 }
 
-/// What the journal of events holds.
-pub struct Events {
-    /// How many, by how far they are.
-    pub states: [(&'static str, u64); 3],
-    /// Their bytes.
-    pub bytes: u64,
-    /// For how long the one waits that waits for the longest.
-    pub lag: Duration,
-}
-
-/// How a location's calls stand. Only the locations of the settings are told of: there is a bound on how many they are.
-pub struct Calls {
-    /// The location's id.
-    pub location: String,
-    /// How many may be sent in this window, as far as that was told.
-    pub left: Option<u32>,
-    /// How many wait, by lane.
-    pub waiting: [(&'static str, usize); 3],
-    /// Whether they are kept back because the upstream is down.
-    pub is_down: bool,
-}
-
 impl Transport {
     fn label(self) -> Transported {
         let transport = match self {
@@ -131,20 +131,6 @@ impl Transport {
         };
         Transported { transport }
     }
-}
-
-/// What is looked up when it is asked for, instead of being counted as it happens.
-pub struct Levels {
-    /// The calls of each location.
-    pub calls: Vec<Calls>,
-    /// Upstream values that could not be read so far, and were answered as null.
-    pub unreadable: u64,
-    /// GraphQL requests that wait for a place.
-    pub queued: usize,
-    /// Bytes that each cache holds, as it weighs them.
-    pub held: [(&'static str, u64); 3],
-    /// The journal of events, where there is one.
-    pub events: Option<Events>,
 }
 
 /// Everything that is counted.
@@ -156,8 +142,11 @@ pub struct Metrics {
     in_progress: Gauge,
     queued: Gauge,
     duration: Histogram,
+    operations: Operations,
     values: Family<Valued, Counter>,
     calls: Family<Called, Counter>,
+    call_duration: Histogram,
+    exports: Family<Answered, Counter>,
     unreadable: Counter,
     held: Family<Cached, Gauge>,
     left: Family<Located, Gauge>,
@@ -171,6 +160,8 @@ pub struct Metrics {
     subscriptions: Gauge,
     told: Counter,
     slow: Counter,
+    looks: Family<Looked, Counter>,
+    joined: Gauge,
 }
 
 impl Default for Metrics {
@@ -190,8 +181,18 @@ impl Default for Metrics {
         registry.register("requests_waiting", help, queued.clone());
         let help = "Time from a GraphQL request's head to its answer";
         registry.register_with_unit("request_duration", help, Unit::Seconds, duration.clone());
-        registry.register("values", "Values that executions used, by where they came from", values.clone());
+        let operations = Operations::default();
+        let help = "Operations of trusted documents by name, all others as `other`, by how they were answered";
+        registry.register("operations", help, operations.0.clone());
+        let help =
+            "Values that executions used, by where they came from: the cache, somebody else's reading, the upstream";
+        registry.register("values", help, values.clone());
         registry.register("upstream_calls", "Calls to the Contacts API, each try counted", calls.clone());
+        let call_duration = Histogram::new(DURATIONS);
+        let help = "Time that a call to the Contacts API took, with its answer";
+        registry.register_with_unit("upstream_call_duration", help, Unit::Seconds, call_duration.clone());
+        let exports = Family::<Answered, Counter>::default();
+        registry.register("trace_exports", "Batches of spans, by whether the collector took them", exports.clone());
         let unreadable = Counter::default();
         let help = "Upstream dates and enum values that could not be read, and were answered as null";
         registry.register("unreadable_values", help, unreadable.clone());
@@ -227,6 +228,11 @@ impl Default for Metrics {
         registry.register("subscriptions", "Subscriptions that are open", subscriptions.clone());
         registry.register("changes_told", "Changes that a subscription was told", told.clone());
         registry.register("slow_readers", "WebSockets and event streams closed as too slow", slow.clone());
+        let (looks, joined) = (Family::<Looked, Counter>::default(), Gauge::<i64>::default());
+        let help = "Looks for a value in Redis: found, to be read by this gateway, or alone where Redis is away";
+        registry.register("second_level", help, looks.clone());
+        let help = "1 while this gateway speaks with the others that share its Redis, and hears them";
+        registry.register("joined", help, joined.clone());
         // The most frequent outcome is counted without looking its counter up.
         let kept = answers.get_or_create_owned(&Outcome::Kept.label());
         Self {
@@ -237,8 +243,11 @@ impl Default for Metrics {
             in_progress,
             queued,
             duration,
+            operations,
             values,
             calls,
+            call_duration,
+            exports,
             unreadable,
             held,
             left,
@@ -252,6 +261,8 @@ impl Default for Metrics {
             subscriptions,
             told,
             slow,
+            looks,
+            joined,
         }
     }
 }
@@ -281,18 +292,29 @@ impl Metrics {
         self.refused.get_or_create(&Guarded { guard }).inc();
     }
 
-    /// Counts the values that an execution used: held by the cache, read by somebody else, read for it.
-    pub fn valued(&self, (held, shared, started): (u32, u32, u32)) {
-        for (from, count) in [("cache", held), ("shared", shared), ("upstream", started)] {
+    /// The counts of the operation with this name, which has to be one of a bounded number.
+    pub fn operation(&self, name: &str) -> Counts {
+        self.operations.of(name)
+    }
+
+    /// Counts the values of a kind that an execution used: held by the cache, read by somebody else, read for it.
+    pub fn valued(&self, kind: &'static str, counts: [u32; 3]) {
+        for (from, count) in ["cache", "shared", "upstream"].into_iter().zip(counts) {
             if count > 0 {
-                self.values.get_or_create(&Valued { from }).inc_by(count.into());
+                self.values.get_or_create(&Valued { from, kind }).inc_by(count.into());
             }
         }
     }
 
     /// Counts a call to the upstream. `route`: its template; `outcome`: a word for what came of it.
-    pub fn called(&self, route: &'static str, outcome: &'static str) {
+    pub fn called(&self, route: &'static str, outcome: &'static str, took: Duration) {
         self.calls.get_or_create(&Called { route, outcome }).inc();
+        self.call_duration.observe(took.as_secs_f64());
+    }
+
+    /// Counts a batch of spans. `outcome`: a word for what became of it.
+    pub fn exported(&self, outcome: &'static str) {
+        self.exports.get_or_create(&Answered { outcome }).inc();
     }
 
     /// Counts an event. `kind`: one of a bounded number of types; `outcome`: a word for what became of it.
@@ -328,6 +350,16 @@ impl Metrics {
     /// Counts one who was too slow, and whose socket was closed for it.
     pub fn slow_reader(&self) {
         self.slow.inc();
+    }
+
+    /// Counts a look for a value in Redis. `outcome`: a word for what came of it.
+    pub fn looked(&self, outcome: &'static str) {
+        self.looks.get_or_create(&Looked { outcome }).inc();
+    }
+
+    /// Tells whether this gateway speaks with the others that share its Redis.
+    pub fn joined(&self, is_joined: bool) {
+        self.joined.set(is_joined.into());
     }
 
     /// Everything, as text. `None` would be a mistake of this module.

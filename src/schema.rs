@@ -1,6 +1,8 @@
 //! The schema put together from its resources.
 
-use async_graphql::{Context, ID, MergedObject, Object, SDLExportOptions, SimpleObject, ValidationMode};
+mod federation;
+
+use async_graphql::{Context, ID, MergedObject, Object, ObjectType, SDLExportOptions, SimpleObject, ValidationMode};
 
 use crate::graph::Request;
 use crate::graph::cost::Fields;
@@ -18,13 +20,42 @@ pub struct Query(ContactQuery, TaskQuery, NoteQuery, GatewayQuery);
 #[derive(MergedObject, Default)]
 pub struct Mutation(ContactMutation, TaskMutation, NoteMutation);
 
+/// The schema with these queries.
+type Of<Q> = async_graphql::Schema<Q, Mutation, ContactSubscription>;
+
 /// The schema as it is executed.
-pub type Schema = async_graphql::Schema<Query, Mutation, ContactSubscription>;
+#[derive(Clone)]
+pub enum Schema {
+    /// By itself.
+    Alone(Of<Query>),
+    /// As a part of a federated graph.
+    Subgraph(Of<federation::Query>),
+}
+
+impl Schema {
+    /// `is_subgraph`: it is a part of a federated graph.
+    pub fn new(is_subgraph: bool) -> Self {
+        match is_subgraph {
+            false => Self::Alone(build(Query::default())),
+            true => Self::Subgraph(build(federation::Query::default())),
+        }
+    }
+
+    /// The schema in GraphQL's schema definition language. The description that the library gives any schema by introspection is left
+    /// out: some parsers do not know that a schema can have one.
+    pub fn sdl(&self) -> String {
+        let options = SDLExportOptions::new().use_space_ident().include_specified_by();
+        match self {
+            Self::Alone(schema) => schema.sdl_with_options(options),
+            Self::Subgraph(schema) => schema.sdl_with_options(options),
+        }
+    }
+}
 
 /// Builds the schema. It executes documents that were fully validated before and validates them only for what
 /// execution needs.
-pub fn build() -> Schema {
-    Schema::build(Query::default(), Mutation::default(), ContactSubscription)
+fn build<Q: ObjectType + 'static>(query: Q) -> Of<Q> {
+    Of::build(query, Mutation::default(), ContactSubscription)
         .validation_mode(ValidationMode::Fast)
         // Nesting is bounded before a document gets here.
         .limit_recursive_depth(usize::MAX)
@@ -32,16 +63,19 @@ pub fn build() -> Schema {
         .finish()
 }
 
-/// The schema in GraphQL's schema definition language. The description that the library gives any schema by introspection is left out:
-/// some parsers do not know that a schema can have one.
+/// The schema by itself.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().use_space_ident().include_specified_by();
-    build().sdl_with_options(options)
+    Schema::new(false).sdl()
+}
+
+/// The schema as a federated graph is composed of it.
+pub fn federated_sdl() -> String {
+    federation::sdl(&sdl())
 }
 
 /// What the fields of the schema cost; every one of them is in here once.
 pub fn costs() -> impl Iterator<Item = &'static Fields> {
-    resources::FIELDS.into_iter().flatten().chain(OWN)
+    resources::FIELDS.into_iter().flatten().chain(OWN).chain(federation::FIELDS)
 }
 
 const OWN: &[Fields] = &[
@@ -154,7 +188,7 @@ mod tests {
     /// Whoever adds a field says what it costs.
     #[test]
     fn every_field_of_the_schema_has_its_cost() {
-        let schema = apollo_compiler::Schema::parse(sdl(), "schema.graphql").expect("a schema");
+        let schema = apollo_compiler::Schema::parse(Schema::new(true).sdl(), "schema.graphql").expect("a schema");
         let own = schema.types.values().filter(|kind| !kind.is_built_in()).filter_map(|kind| kind.as_object());
         let all: BTreeSet<String> =
             own.flat_map(|of| of.fields.keys().map(|field| format!("{}.{field}", of.name))).collect();

@@ -17,8 +17,14 @@ pub fn directory(state_dir: &Path, name: &str) -> io::Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         made => made?,
     }
-    // It is ours, whoever made it and however wide.
-    fs::set_permissions(&dir, Permissions::from_mode(0o700))?;
+    // It is ours, whoever made it and however wide. What a link leads to is not: root would open another's directory, or close one.
+    let opened = File::open(&dir)?;
+    let (there, named) = (opened.metadata()?, fs::symlink_metadata(&dir)?);
+    if !named.is_dir() || (there.dev(), there.ino()) != (named.dev(), named.ino()) {
+        let told = format!("{} is no directory but a link; let GATEWAY_STATE_DIR name where it leads", dir.display());
+        return Err(io::Error::other(told));
+    }
+    opened.set_permissions(Permissions::from_mode(0o700))?;
     hand_over(&dir);
     Ok(dir)
 }
@@ -90,5 +96,30 @@ pub fn mended(error: &redb::Error, without: &str) -> String {
     match is_damaged {
         true => format!("{error}. Put a copy of the file in its place, or move it away: then {without}"),
         false => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_narrowed_and_what_a_link_leads_to_is_left_alone() {
+        let around = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        let wide = |name: &str| {
+            let path = around.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+            path
+        };
+        let (own, other) = (wide("own"), wide("other"));
+        assert_eq!(directory(around.path(), "own").unwrap(), own);
+        assert_eq!(mode(&own), 0o700);
+        symlink(&other, around.path().join("link")).unwrap();
+        let told = directory(around.path(), "link").unwrap_err().to_string();
+        assert!(told.contains("link") && mode(&other) == 0o755, "{told}");
     }
 }

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::Events;
 use crate::events::automation::{Automations, Deliveries, Rules, Schema};
+use crate::replicas::Link;
 use crate::upstream::Account;
 
 /// The events, followed by the automations, if there are any.
@@ -16,7 +17,7 @@ pub fn open(
     events: Option<Events>,
     schema: Schema,
     accounts: &[Arc<Account>],
-    clock: &Clock,
+    (link, clock): (Option<Link>, &Clock),
 ) -> anyhow::Result<(Option<Events>, Option<Arc<Automations>>)> {
     let Some(settings) = &config.automations else { return Ok((events, None)) };
     let rules = match Rules::read(&settings.text) {
@@ -35,7 +36,7 @@ pub fn open(
         tracing::warn!("automations post without a signature: GATEWAY_AUTOMATIONS_SECRET is not set");
     }
     let journal = events.journal().clone();
-    let automations = Automations::new(rules, schema, accounts.to_vec(), journal, deliveries, clock.clone())?;
+    let automations = Automations::new(rules, schema, accounts.to_vec(), journal, deliveries, (link, clock.clone()))?;
     let automations = Arc::new(automations);
     let following = automations.clone();
     let events = events.followed_by(Box::new(move |entry, event| {

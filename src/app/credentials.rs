@@ -4,11 +4,19 @@ use anyhow::Context;
 
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::upstream::credential::{self, Consent, Grants, KeyFile, Store, UserType};
+use crate::replicas::{Link, Seal};
+use crate::upstream::credential::{self, Common, Consent, Grants, KeyFile, Store, UserType};
 use crate::upstream::{Client, Credential};
 
 /// What opens each location. The state directory is only touched where there is something to keep in it.
-pub fn open(config: &Config, client: &Client, clock: &Clock) -> anyhow::Result<Vec<Credential>> {
+///
+/// `redis`: where other replicas have the same grants.
+pub fn open(
+    config: &Config,
+    client: &Client,
+    redis: Option<&(Link, Seal)>,
+    clock: &Clock,
+) -> anyhow::Result<Vec<Credential>> {
     let mut grants = None;
     let open = |location: &config::Location| {
         Ok(match &location.credential {
@@ -18,21 +26,27 @@ pub fn open(config: &Config, client: &Client, clock: &Clock) -> anyhow::Result<V
                 file.with_context(|| format!("the token cannot be read from {}", path.display()))?.into()
             }
             config::Credential::OAuth(oauth) => {
-                let grants = match &mut grants {
+                let (grants, _) = match &mut grants {
                     Some(grants) => grants,
                     none => {
                         let dir = &config.state_dir;
                         let store = Store::open(dir).with_context(|| {
                             format!("GATEWAY_STATE_DIR is {}, and no tokens can be kept there", dir.display())
                         })?;
-                        none.insert(Grants::new(client.endpoint(), store, clock.clone()))
+                        let common = redis.map(|(link, seal)| Common::new(link.clone(), seal.clone()));
+                        none.insert((Grants::new(client.endpoint(), store, common.clone(), clock.clone()), common))
                     }
                 };
                 grants.open(&location.id, settings(oauth))?.into()
             }
         })
     };
-    config.locations.iter().map(open).collect()
+    let opened = config.locations.iter().map(open).collect::<anyhow::Result<Vec<Credential>>>()?;
+    if let Some((_, Some(common))) = grants {
+        let opened = opened.iter().filter_map(Credential::oauth).cloned().collect();
+        tokio::spawn(credential::compare(common, opened));
+    }
+    Ok(opened)
 }
 
 fn settings(oauth: &config::OAuth) -> credential::Settings {

@@ -30,7 +30,7 @@ impl Epoch {
 }
 
 /// Where the forgettings of a tag are noted: its own place in the table, and above that the floor of its location, which is
-/// the first for everything but contacts and lists of them, and is never raised.
+/// the first for everything but contacts and lists of them, and is only raised when all are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Slot(u32);
 
@@ -122,6 +122,14 @@ impl Epochs {
         self.last.store(epoch, Ordering::SeqCst);
     }
 
+    /// Makes stale every value whose reading began before.
+    pub fn forget_all(&self) {
+        let _one_at_a_time = self.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
+        let epoch = self.last.load(Ordering::SeqCst) + 1;
+        self.floors.iter().for_each(|floor| floor.store(epoch, Ordering::SeqCst));
+        self.last.store(epoch, Ordering::SeqCst);
+    }
+
     /// Whether a value of this slot's tags, whose reading began at `as_of`, still holds.
     pub fn holds(&self, slot: Slot, as_of: Epoch) -> bool {
         self.all_hold(&[slot], as_of)
@@ -180,6 +188,16 @@ mod tests {
         let mut slots = [Kind::Notes, Kind::Contact, Kind::Task].map(|kind| epochs.slot(here.tag(kind, "b")));
         slots.sort_unstable();
         assert!(!epochs.all_hold(&slots, before) && epochs.all_hold(&slots, epochs.now()));
+    }
+
+    #[test]
+    fn whatever_there_is_can_be_forgotten_at_once() {
+        let epochs = Epochs::default();
+        let view = View::new("L", "c");
+        let slots = [Kind::Contact, Kind::Page, Kind::Tasks, Kind::Task].map(|kind| epochs.slot(view.tag(kind, "a")));
+        let before = epochs.now();
+        epochs.forget_all();
+        assert!(slots.iter().all(|slot| !epochs.holds(*slot, before) && epochs.holds(*slot, epochs.now())));
     }
 
     #[test]

@@ -6,17 +6,20 @@ use std::process::ExitCode;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{ConfigFile, USAGE, print};
+use super::progress::waiting;
+use super::{ConfigFile, USAGE, print, print_json};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::Event;
-use crate::events::automation::{self, Rules};
+use crate::events::automation::{self, Rehearsed, Rules};
 
 /// What to do with automations.
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Tells what a file of automations would do because of an event, and does nothing of it
+    #[command(after_help = "Example:
+  contacts-gateway automations check automations.toml --event event.json")]
     Check(Options),
 }
 
@@ -28,6 +31,9 @@ pub struct Options {
     /// A file with an event, as the upstream sends it
     #[arg(long, value_name = "FILE")]
     event: PathBuf,
+    /// Print JSON: of each `automation` what it `would` (run, skip, retry or wait), `why`, and its `actions`
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -62,7 +68,7 @@ pub async fn run(Command::Check(options): Command) -> anyhow::Result<ExitCode> {
     let clock = Clock::default();
     let now = Timestamp::try_from(clock.wall()).context("this machine's clock tells no time")?;
     if !automation::reads(&rules, &event) {
-        return Ok(print(&automation::rehearse(&rules, &event, None, now).await));
+        return tell(&automation::rehearse(&rules, &event, None, now).await, options.json);
     }
     // A contact is read as the gateway would read it; nothing else of the settings matters.
     let config = match options.config.settle() {
@@ -74,5 +80,17 @@ pub async fn run(Command::Check(options): Command) -> anyhow::Result<ExitCode> {
     let Some(account) = app.accounts().iter().find(|account| *account.location == *location) else {
         return wrong(&[format!("the event is of the location `{location}`, which the settings do not name")]);
     };
-    Ok(print(&automation::rehearse(&rules, &event, Some((&app.schema(), account)), now).await))
+    let schema = app.schema();
+    let work = automation::rehearse(&rules, &event, Some((&schema, account)), now);
+    tell(&waiting("Reading what they need ...", work).await, options.json)
+}
+
+fn tell(told: &[Rehearsed], json: bool) -> anyhow::Result<ExitCode> {
+    if json {
+        return print_json(&told);
+    }
+    if told.is_empty() {
+        return Ok(print("There are no automations.\n"));
+    }
+    Ok(print(&told.iter().map(|one| format!("{one}\n")).collect::<String>()))
 }

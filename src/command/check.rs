@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use clap::builder::styling::AnsiColor::{Green, Red, Yellow};
 use jiff::Timestamp;
+use serde::Serialize;
 
-use super::ConfigFile;
+use super::progress::waiting;
+use super::{ConfigFile, print, print_json};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,14 +22,18 @@ pub struct Options {
     pub(super) file: ConfigFile,
     /// A contact to read; without one, the location's first
     #[arg(long, value_name = "ID")]
-    pub(super) contact: Option<String>,
+    contact: Option<String>,
     /// Fail where contacts.write is not granted
     #[arg(long)]
-    pub(super) write: bool,
+    write: bool,
+    /// Print JSON: whether it all `holds`, and the `checks` of each location, whose `result` is holds, fails or told
+    #[arg(long)]
+    json: bool,
 }
 
 /// Whether what a row is about holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 enum Mark {
     Holds,
     Fails,
@@ -34,7 +41,9 @@ enum Mark {
     Told,
 }
 
+#[derive(Serialize)]
 struct Row {
+    #[serde(rename = "result")]
     mark: Mark,
     what: &'static str,
     seen: String,
@@ -50,34 +59,65 @@ impl Row {
     }
 }
 
+/// What was found at one location.
+#[derive(Serialize)]
+struct Place {
+    location: Box<str>,
+    name: Option<Box<str>>,
+    checks: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    holds: bool,
+    upstream: String,
+    locations: Vec<Place>,
+}
+
 /// Most that this machine's clock may differ from the upstream's: tokens and signed events go by it.
 const MOST_SKEW: i64 = 60;
 
 /// Tries every location; succeeds only when everything holds.
-pub async fn run(config: Config, contact: Option<String>, write: bool) -> anyhow::Result<ExitCode> {
+pub async fn run(config: Config, options: Options) -> anyhow::Result<ExitCode> {
     let clock = Clock::default();
     let app = App::new(&config, clock.clone())?;
-    let mut all_good = true;
-    if app.accounts().is_empty() {
-        println!("Each caller brings an upstream credential: there is none here to try.");
+    let mut told = Told { holds: true, upstream: config.upstream_url.to_string(), locations: Vec::new() };
+    if app.accounts().is_empty() && !options.json {
+        print("Each caller brings an upstream credential: there is none here to try.\n");
     }
     for account in app.accounts() {
-        let name = account.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
-        println!("Location {}{name} at {}", account.location, config.upstream_url);
-        for row in check(&app, account, contact.as_deref(), write, &clock).await {
-            let mark = match row.mark {
-                Mark::Holds => '✓',
-                Mark::Fails => '✗',
-                Mark::Told => '–',
-            };
-            println!("  {mark} {:11} {}", row.what, row.seen);
-            all_good &= row.mark != Mark::Fails;
+        let work = check(&app, account, options.contact.as_deref(), options.write, &clock);
+        let checks = waiting(&format!("Trying location {} ...", account.location), work).await;
+        told.holds &= checks.iter().all(|row| row.mark != Mark::Fails);
+        let place =
+            Place { location: (&*account.location).into(), name: account.name.as_deref().map(Into::into), checks };
+        match options.json {
+            true => told.locations.push(place),
+            false => _ = print(&table(&place, &told.upstream)),
         }
     }
-    Ok(match all_good {
+    if options.json {
+        print_json(&told)?;
+    }
+    Ok(match told.holds {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+fn table(place: &Place, upstream: &str) -> String {
+    let name = place.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let mut text = format!("Location {}{name} at {upstream}\n", place.location);
+    for Row { mark, what, seen } in &place.checks {
+        let (mark, colour) = match mark {
+            Mark::Holds => ('✓', Green),
+            Mark::Fails => ('✗', Red),
+            Mark::Told => ('–', Yellow),
+        };
+        let style = colour.on_default();
+        text += &format!("  {style}{mark}{style:#} {what:11} {seen}\n");
+    }
+    text
 }
 
 async fn check(app: &App, account: &Arc<Account>, contact: Option<&str>, write: bool, clock: &Clock) -> Vec<Row> {

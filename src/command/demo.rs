@@ -13,12 +13,13 @@ use anyhow::Context;
 use reqwest::Url;
 use tokio::net::TcpListener;
 
-use super::{listen, logging, stop_signal};
+use super::sandbox::seed_file;
+use super::{listen, logging, print, stop_signal};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat};
 use crate::http;
-use crate::sandbox::{self, Info};
+use crate::sandbox::{self, Info, Seed};
 
 /// What the demo does by itself when something happens.
 const AUTOMATIONS: &str = include_str!("../../examples/automations.toml");
@@ -32,6 +33,9 @@ pub struct Options {
     /// Port of the sandbox, on 127.0.0.1; 0 for any that is free
     #[arg(long, default_value_t = 4010)]
     sandbox_port: u16,
+    /// A file with contacts, instead of made ones; docs/mock.md tells what it may have
+    #[arg(long, value_name = "FILE", value_parser = seed_file)]
+    seed_file: Option<Seed>,
 }
 
 /// Runs both until Ctrl-C or SIGTERM.
@@ -42,11 +46,13 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let upstream = listen(local(options.sandbox_port), "--sandbox-port").await?;
     let upstream_address = upstream.local_addr()?;
     let gateway_address = gateway.local_addr()?;
-    let upstream = start_sandbox(upstream, Url::parse(&format!("http://{gateway_address}/webhooks/contacts"))?);
+    let is_mock = options.seed_file.is_some();
+    let events = Url::parse(&format!("http://{gateway_address}/webhooks/contacts"))?;
+    let upstream = start_sandbox(upstream, events, options.seed_file);
     let scratch = Scratch::new().context("the demo has no place for its events")?;
-    let config = settings(upstream_address, upstream.info(), &scratch)?;
+    let config = settings(upstream_address, upstream.info(), &scratch, is_mock)?;
     let app = Arc::new(App::new(&config, Clock::default())?);
-    print!("{}", guide(gateway_address, upstream_address, upstream.info()));
+    print(&guide(gateway_address, upstream_address, upstream.info(), is_mock));
     http::serve(app, gateway, stop_signal()).await?;
     upstream.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -78,15 +84,29 @@ impl Drop for Scratch {
 }
 
 /// `events`: where the gateway takes them.
-fn start_sandbox(listener: TcpListener, events: Url) -> sandbox::Sandbox {
+fn start_sandbox(listener: TcpListener, events: Url, written: Option<Seed>) -> sandbox::Sandbox {
     // Ten times the limit of a real location: told in the answers, and not in the way of exploring.
     let limit = sandbox::RateLimit { max: 1000, window: std::time::Duration::from_secs(10) };
-    let options = sandbox::Options { rate_limit: Some(limit), webhooks: Some(events), ..sandbox::Options::default() };
+    let options =
+        sandbox::Options { rate_limit: Some(limit), webhooks: Some(events), written, ..sandbox::Options::default() };
     sandbox::Sandbox::start_counting(options, listener)
 }
 
+/// What shows a switch of the sandbox at once: nothing is held, and nothing tried again.
+const MOCK: [(&str, &str); 8] = [
+    ("GATEWAY_TTL_CONTACT", "0s"),
+    ("GATEWAY_TTL_TASKS", "0s"),
+    ("GATEWAY_TTL_NOTES", "0s"),
+    ("GATEWAY_TTL_APPOINTMENTS", "0s"),
+    ("GATEWAY_TTL_PAGES", "0s"),
+    ("GATEWAY_STALE_WHILE_REVALIDATE", "0s"),
+    ("GATEWAY_STALE_IF_ERROR", "0s"),
+    ("GATEWAY_UPSTREAM_RETRIES", "0"),
+];
+
 /// The settings that a user of the sandbox would write.
-fn settings(upstream: SocketAddr, info: &Info, scratch: &Scratch) -> anyhow::Result<Config> {
+fn settings(upstream: SocketAddr, info: &Info, scratch: &Scratch, is_mock: bool) -> anyhow::Result<Config> {
+    let mock = MOCK.iter().filter(|_| is_mock).map(|(name, value)| (*name, (*value).to_owned()));
     let given = [
         ("GATEWAY_UPSTREAM_URL", format!("http://{upstream}")),
         ("GATEWAY_LOCATION_ID", info.location_id.clone()),
@@ -95,14 +115,21 @@ fn settings(upstream: SocketAddr, info: &Info, scratch: &Scratch) -> anyhow::Res
         ("GATEWAY_AUTOMATIONS", scratch.path("automations.toml", Some(AUTOMATIONS))?),
         ("GATEWAY_STATE_DIR", scratch.path("state", None)?),
     ];
-    let given: HashMap<String, String> = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let given = given.into_iter().chain(mock).map(|(name, value)| (name.to_owned(), value));
+    let given: HashMap<String, String> = given.collect();
     config::load(given, None).config.map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("the demo's own settings cannot be used: {}", problems.join("; "))
     })
 }
 
-fn guide(gateway: SocketAddr, upstream: SocketAddr, info: &Info) -> String {
+fn guide(gateway: SocketAddr, upstream: SocketAddr, info: &Info, is_mock: bool) -> String {
+    let switches = match is_mock {
+        true => format!(
+            "\n  Switches      http://{upstream}/__sandbox/switches   (how parts of contacts fail: docs/mock.md)"
+        ),
+        false => String::new(),
+    };
     let query = format!(
         "{{ contact(id: \\\"{}\\\") {{ id name email phone company tags \
          tasks {{ title status dueDate }} notes {{ note dateCreated }} appointments {{ title status startTime }} }} }}",
@@ -115,7 +142,7 @@ contacts-gateway demo: a whole contact in one query, over a sandbox of the Conta
   GraphiQL      http://{gateway}/
   GraphQL       http://{gateway}/graphql
   Schema        http://{gateway}/schema.graphql
-  Sandbox       http://{upstream}/__sandbox/calls   (the REST calls that were made)
+  Sandbox       http://{upstream}/__sandbox/calls   (the REST calls that were made){switches}
 
 Everything about one contact, by four REST calls in one round trip; again, by none:
 

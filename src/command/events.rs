@@ -14,13 +14,21 @@ use crate::events::automation::Followed;
 #[derive(Subcommand)]
 pub enum Command {
     /// Lists the last events, the newest first
+    #[command(after_help = "Example:
+  contacts-gateway events list --limit 20 --json")]
     List(List),
     /// Lists those that failed as often as they are tried
+    #[command(after_help = "Example:
+  contacts-gateway events dead")]
     Dead(List),
     /// Shows one event, and what automations made of it
-    Show(Show),
+    #[command(after_help = "Example:
+  contacts-gateway events show 17")]
+    Show(One),
     /// Handles an event again; what was done because of it already is not done again
-    Replay(Replay),
+    #[command(after_help = "Example:
+  contacts-gateway events replay 17")]
+    Replay(One),
 }
 
 /// What is listed, and how.
@@ -36,23 +44,14 @@ pub struct List {
     file: ConfigFile,
 }
 
-/// What is shown, and how.
+/// Which event, and how it is told.
 #[derive(Args)]
-pub struct Show {
+pub struct One {
     /// Which event, as `events list` has it
     id: u64,
     /// Prints JSON
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    file: ConfigFile,
-}
-
-/// What is handled again.
-#[derive(Args)]
-pub struct Replay {
-    /// Which event, as `events list` has it
-    id: u64,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -63,16 +62,16 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::List(list) => print(&list, Ask::Last { most: list.limit }).await,
         Command::Dead(list) => print(&list, Ask::Dead { most: list.limit }).await,
         Command::Show(shown) => show(&shown).await,
-        Command::Replay(Replay { id, file }) => replay(id, &file).await,
+        Command::Replay(replayed) => replay(&replayed).await,
     }
 }
 
-async fn print(list: &List, asked: Ask) -> anyhow::Result<ExitCode> {
+async fn print(list: &List, what: Ask) -> anyhow::Result<ExitCode> {
     let dir = state_dir(&list.file);
-    let answer = ask(Path::new(&dir), asked).await?;
+    let answer = asked(&dir, what).await?;
     let entries = answer.map(|answer| answer.entries).unwrap_or_default();
     if list.json {
-        return Ok(super::print(&format!("{}\n", serde_json::to_string_pretty(&entries)?)));
+        return super::print_json(&entries);
     }
     if entries.is_empty() {
         eprintln!("There are none in the journal of {dir}.");
@@ -81,14 +80,14 @@ async fn print(list: &List, asked: Ask) -> anyhow::Result<ExitCode> {
     Ok(super::print(&table(&entries)))
 }
 
-async fn show(Show { id, json, file }: &Show) -> anyhow::Result<ExitCode> {
+async fn show(One { id, json, file }: &One) -> anyhow::Result<ExitCode> {
     let dir = state_dir(file);
-    let answer = ask(Path::new(&dir), Ask::Show { id: *id }).await?;
+    let answer = asked(&dir, Ask::Show { id: *id }).await?;
     let Some(told) = answer.and_then(|answer| answer.entries.into_iter().next()) else {
         anyhow::bail!("There is no event {id} in the journal of {dir}; `events list` has those that there are.");
     };
     if *json {
-        return Ok(super::print(&format!("{}\n", serde_json::to_string_pretty(&told)?)));
+        return super::print_json(&told);
     }
     let mut text = table(std::slice::from_ref(&told));
     for Followed { automation, skipped, steps } in &told.automations {
@@ -104,17 +103,24 @@ async fn show(Show { id, json, file }: &Show) -> anyhow::Result<ExitCode> {
     Ok(super::print(&text))
 }
 
-async fn replay(id: u64, file: &ConfigFile) -> anyhow::Result<ExitCode> {
+async fn replay(One { id, json, file }: &One) -> anyhow::Result<ExitCode> {
     let dir = state_dir(file);
-    let answer = ask(Path::new(&dir), Ask::Replay { id }).await?;
+    let answer = asked(&dir, Ask::Replay { id: *id }).await?;
     let Some(Answer { entries, is_running }) = answer.filter(|answer| !answer.entries.is_empty()) else {
         anyhow::bail!("There is no event {id} in the journal of {dir}; `events list` has those that there are.");
     };
+    if *json {
+        return super::print_json(&entries);
+    }
     let when = if is_running { "now" } else { "when the gateway is started" };
     let kind = entries.first().map(|told| plain(&told.entry.kind)).unwrap_or_default();
     Ok(super::print(&format!(
         "Event {id} ({kind}) is handled again {when}. What was done because of it is not done again.\n"
     )))
+}
+
+async fn asked(dir: &str, what: Ask) -> anyhow::Result<Option<Answer>> {
+    super::progress::waiting("Asking the gateway ...", ask(Path::new(dir), what)).await
 }
 
 /// Only this of the settings is needed, and the others may be wrong.

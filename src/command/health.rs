@@ -18,8 +18,11 @@ pub async fn run(loaded: &Loaded) -> anyhow::Result<ExitCode> {
         address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build()?;
-    let answer = client.get(format!("http://{address}/health/ready")).send().await?;
+    let answer = client.get(format!("http://{address}/health/ready")).send().await;
+    let answer = answer.with_context(|| {
+        format!("nothing answers on {address}: does the gateway run, and does GATEWAY_LISTEN name its address?")
+    })?;
     let ready = answer.status().is_success();
-    println!("{}", answer.text().await?);
+    super::print(&format!("{}\n", answer.text().await?));
     Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -16,6 +16,9 @@ use crate::config::keys::SCOPES;
 #[derive(Subcommand)]
 pub enum Command {
     /// Makes a key and prints it, with the row of the keys file that lets it in; it is kept nowhere
+    #[command(after_help = "Examples:
+  contacts-gateway key new --name dashboard
+  contacts-gateway key new --name crm-sync --scopes contacts.readonly,contacts.write --expires 90d --json")]
     New(New),
 }
 
@@ -34,6 +37,9 @@ pub struct New {
     /// When it ends: 2027-01-01, 2027-01-01T00:00:00Z, or a time from now, as 90d; left out: never
     #[arg(long, value_name = "TIME", value_parser = instant)]
     expires: Option<Timestamp>,
+    /// Print JSON: the `key`, and the `row` that lets it in
+    #[arg(long)]
+    json: bool,
 }
 
 /// What a key begins with: who finds one somewhere knows what it is.
@@ -46,6 +52,9 @@ pub fn run(command: Command) -> anyhow::Result<ExitCode> {
     getrandom::fill(&mut random)?;
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
     let row = row(&new, &key);
+    if new.json {
+        return super::print_json(&serde_json::json!({ "name": new.name, "key": key, "row": row }));
+    }
     Ok(super::print(&format!(
         "\
 {key}

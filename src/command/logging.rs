@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, stderr};
 
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
@@ -19,7 +20,8 @@ pub fn start(config: &Config) {
 pub fn start_as(filter: &str, format: LogFormat) {
     // What libraries log may quote headers; ours never do.
     let filter = EnvFilter::try_new(filter).unwrap_or_default();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let colours = AutoStream::choice(&stderr()) != ColorChoice::Never;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(colours);
     let _ = match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),

@@ -1,16 +1,20 @@
 //! The commands, and what they end with: 0 done, 64 bad settings or usage, 1 anything else.
 
 mod automations;
+mod catalog;
 mod check;
+mod completions;
 mod demo;
 mod events;
 mod explain;
 mod health;
 mod key;
 mod logging;
+mod progress;
 mod sandbox;
 mod serve;
 mod settings;
+mod settings_page;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -23,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config};
+use crate::schema;
 
 /// Bad settings or usage.
 const USAGE: u8 = 64;
@@ -38,30 +43,90 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Runs a sandbox upstream and the gateway together, with demo data and no credentials
+    #[command(after_help = "Examples:
+  contacts-gateway demo
+  contacts-gateway demo --port 8080 --seed-file examples/team.json")]
     Demo(demo::Options),
     /// Runs the gateway
+    #[command(after_help = "Examples:
+  GATEWAY_LOCATION_ID=LOC_A0000000000000000 GATEWAY_API_KEY_FILE=/run/secrets/key contacts-gateway serve
+  contacts-gateway serve --config gateway.toml")]
     Serve(ConfigFile),
     /// Runs only the sandbox: a stand-in for the Contacts API
+    #[command(after_help = "Examples:
+  contacts-gateway sandbox --latency-ms 200 --rate-limit 100/10
+  contacts-gateway sandbox --seed-file examples/team.json
+  contacts-gateway sandbox --webhooks http://127.0.0.1:4000/webhooks/contacts")]
     Sandbox(sandbox::Options),
     /// Tries the settings: credential, scopes, location, a contact, limits, clock; each with what mends it
+    #[command(after_help = "Examples:
+  contacts-gateway check --config gateway.toml
+  contacts-gateway check --contact aM4raLqv7XbT2kW9hE3z --write --json")]
     Check(check::Options),
     /// Tells which upstream calls the operations of a file need at most; needs no settings and no network
+    #[command(after_help = "Examples:
+  contacts-gateway explain profile.graphql --variables '{\"id\": \"aM4raLqv7XbT2kW9hE3z\"}'
+  contacts-gateway explain --manifest persisted-documents.json --max-calls 100 --json")]
     Explain(explain::Options),
+    /// Tells what each field costs upstream, and describes trusted operations for Postman and as OpenAPI
+    #[command(after_help = "Examples:
+  contacts-gateway catalog
+  contacts-gateway catalog --openapi --manifest persisted-documents.json > openapi.json")]
+    Catalog(catalog::Options),
     /// Makes keys for callers, for GATEWAY_AUTH=keys
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  contacts-gateway key new --name dashboard
+  contacts-gateway key new --name crm-sync --scopes contacts.readonly,contacts.write --locations LOC_A --expires 90d"
+    )]
     Key(key::Command),
     /// Looks at the journal of events, and handles events again
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:
+  contacts-gateway events list --json --limit 20
+  contacts-gateway events replay 17"
+    )]
     Events(events::Command),
     /// Tries automations on an event, without doing anything
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:
+  contacts-gateway automations check automations.toml --event event.json"
+    )]
     Automations(automations::Command),
     /// Prints the GraphQL schema
-    Schema,
+    #[command(after_help = "Examples:
+  contacts-gateway schema > schema.graphql
+  contacts-gateway schema --federation > subgraph.graphql")]
+    Schema(Schema),
     /// Asks a gateway that runs on this machine whether it is ready; for health checks of containers
+    #[command(after_help = "Example:
+  GATEWAY_LISTEN=127.0.0.1:8080 contacts-gateway health")]
     Health(ConfigFile),
     /// Prints every setting with its value in force and where it came from
-    Config(ConfigFile),
+    #[command(after_help = "Examples:
+  contacts-gateway config
+  contacts-gateway config --config gateway.toml --json
+  contacts-gateway config --markdown")]
+    Config(settings::Options),
+    /// Prints a script that lets a shell complete commands and options
+    #[command(after_help = "Examples:
+  contacts-gateway completions bash > ~/.local/share/bash-completion/completions/contacts-gateway
+  contacts-gateway completions zsh > \"${fpath[1]}/_contacts-gateway\"
+  contacts-gateway completions fish > ~/.config/fish/completions/contacts-gateway.fish")]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(clap::Args)]
+struct Schema {
+    /// As a federated graph is composed of it
+    #[arg(long)]
+    federation: bool,
 }
 
 /// Where settings come from, beside the environment.
@@ -119,12 +184,15 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         }
     };
     match cli.command {
-        Command::Schema => print(&crate::schema::sdl()),
+        Command::Schema(Schema { federation: false }) => print(&schema::sdl()),
+        Command::Schema(Schema { federation: true }) => print(&schema::federated_sdl()),
         Command::Explain(options) => explain::run(&options).unwrap_or_else(failed),
+        Command::Catalog(options) => catalog::run(&options).unwrap_or_else(failed),
         Command::Automations(command) => wait_for(automations::run(command)),
         Command::Key(command) => key::run(command).unwrap_or_else(failed),
         Command::Events(command) => wait_for(events::run(command)),
-        Command::Config(file) => settings::print(&file.load()),
+        Command::Config(options) => settings::run(&options),
+        Command::Completions { shell } => completions::run(shell),
         Command::Demo(options) => wait_for(demo::run(options)),
         Command::Sandbox(options) => wait_for(sandbox::run(options)),
         Command::Health(file) => wait_for(health::run(&file.load())),
@@ -133,17 +201,22 @@ fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             Err(code) => code,
         },
         Command::Check(options) => match options.file.settle() {
-            Ok(config) => wait_for(check::run(config, options.contact, options.write)),
+            Ok(config) => wait_for(check::run(config, options)),
             Err(code) => code,
         },
     }
 }
 
-/// Prints to standard output; whoever reads may stop reading.
+/// Prints to standard output, with colours only where they are seen; whoever reads may stop reading.
 fn print(text: &str) -> ExitCode {
     use std::io::Write;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = anstream::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// The same, for machines.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<ExitCode> {
+    Ok(print(&format!("{}\n", serde_json::to_string_pretty(value)?)))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what errors are given to")]

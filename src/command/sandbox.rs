@@ -4,10 +4,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::Url;
 
-use super::{listen, stop_signal};
-use crate::sandbox::{self, Quirks, RateLimit, SCOPES};
+use super::{listen, print, stop_signal};
+use crate::clock::Clock;
+use crate::sandbox::{self, Quirks, RateLimit, SCOPES, Seed};
 
 /// What the sandbox is to be like.
 #[derive(clap::Args)]
@@ -18,6 +20,9 @@ pub struct Options {
     /// How many contacts there are
     #[arg(long, default_value_t = 250)]
     contacts: usize,
+    /// A file with contacts, instead of made ones; docs/mock.md tells what it may have
+    #[arg(long, value_name = "FILE", value_parser = seed_file, conflicts_with_all = ["contacts", "seed"])]
+    seed_file: Option<Seed>,
     /// The same seed gives the same data
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -56,6 +61,13 @@ pub struct Options {
     quirks: Quirks,
 }
 
+/// The contacts of a file.
+pub(super) fn seed_file(path: &str) -> Result<Seed, String> {
+    let text = std::fs::read_to_string(path).map_err(|why| format!("it cannot be read: {why}"))?;
+    let now = Timestamp::try_from(Clock::default().wall()).map_err(|why| why.to_string())?;
+    Seed::read(&text, now)
+}
+
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
@@ -74,13 +86,18 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
     let listener = listen(address, "--port").await?;
     let address = listener.local_addr()?;
-    println!("Sandbox of the Contacts API on http://{address}");
-    println!("What a client needs:      curl -s http://{address}/__sandbox/info");
-    println!("What was called:          curl -s http://{address}/__sandbox/calls");
-    println!("Ctrl-C stops it.");
+    print(&format!(
+        "\
+Sandbox of the Contacts API on http://{address}
+What a client needs:      curl -s http://{address}/__sandbox/info
+What was called:          curl -s http://{address}/__sandbox/calls
+Ctrl-C stops it.
+"
+    ));
     let options = sandbox::Options {
         contacts: options.contacts,
         seed: options.seed,
+        written: options.seed_file,
         locations: options.locations,
         latency: Duration::from_millis(options.latency_ms),
         jitter: Duration::from_millis(options.jitter_ms),

@@ -8,6 +8,7 @@ mod location;
 pub mod manifest;
 pub mod pem;
 mod reader;
+mod redis;
 mod settings;
 mod webhooks;
 
@@ -23,6 +24,7 @@ pub use live::Live;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
+pub use redis::Redis;
 pub use settings::{SETTINGS, Setting};
 pub use webhooks::Webhooks;
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub webhooks: Webhooks,
     pub automations: Option<Automations>,
+    /// What joins this gateway with others, if anything does.
+    pub redis: Option<Redis>,
     pub cache_size: u64,
     pub response_cache_size: u64,
     pub document_cache_size: u64,
@@ -74,6 +78,8 @@ pub struct Config {
     /// Scopes, each with the calls that an operation of a caller who has it may need.
     pub max_calls_by_scope: Vec<(String, u64)>,
     pub introspection: bool,
+    /// Whether it is a subgraph of a federated graph.
+    pub federation: bool,
     pub ttl_contact: Duration,
     pub ttl_tasks: Duration,
     pub ttl_notes: Duration,
@@ -142,6 +148,7 @@ fn read(from: &mut Reader) -> Option<Config> {
     let state_dir = from.optional("GATEWAY_STATE_DIR");
     let webhooks = webhooks::read(from);
     let automations = automations::read(from, mode == Some(Mode::Passthrough));
+    let redis = redis::read(from);
     let cache_size = from.bytes("GATEWAY_CACHE_SIZE");
     let response_cache_size = from.bytes("GATEWAY_RESPONSE_CACHE_SIZE");
     let document_cache_size = from.bytes("GATEWAY_DOCUMENT_CACHE_SIZE");
@@ -174,6 +181,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         from.problem("GATEWAY_TRUSTED_ONLY", "true", "false, or a manifest in GATEWAY_TRUSTED_DOCUMENTS");
     }
     let introspection = from.one_of("GATEWAY_INTROSPECTION", &[("true", true), ("false", false)]);
+    let federation = from.one_of("GATEWAY_FEDERATION", &[("false", false), ("true", true), ("0", false), ("1", true)]);
     let log = from.log_filter("GATEWAY_LOG");
     let log_format = from.one_of("GATEWAY_LOG_FORMAT", &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
     Some(Config {
@@ -195,6 +203,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         state_dir: state_dir?.into(),
         webhooks,
         automations,
+        redis,
         cache_size: cache_size?,
         response_cache_size: response_cache_size?,
         document_cache_size: document_cache_size?,
@@ -212,6 +221,7 @@ fn read(from: &mut Reader) -> Option<Config> {
         max_calls: max_calls?.into(),
         max_calls_by_scope: max_calls_by_scope.unwrap_or_default(),
         introspection: introspection?,
+        federation: federation?,
         ttl_contact: ttl_contact?,
         ttl_tasks: ttl_tasks?,
         ttl_notes: ttl_notes?,

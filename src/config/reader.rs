@@ -17,8 +17,14 @@ use super::keys::SCOPES;
 const PREFIX: &str = "GATEWAY_";
 
 /// Whose values nobody is shown.
-const SECRETS: [&str; 4] =
-    ["GATEWAY_API_KEY", "GATEWAY_OAUTH_CLIENT_SECRET", "GATEWAY_OAUTH_REFRESH_TOKEN", "GATEWAY_AUTOMATIONS_SECRET"];
+const SECRETS: [&str; 6] = [
+    "GATEWAY_API_KEY",
+    "GATEWAY_OAUTH_CLIENT_SECRET",
+    "GATEWAY_OAUTH_REFRESH_TOKEN",
+    "GATEWAY_AUTOMATIONS_SECRET",
+    "GATEWAY_REDIS_URL",
+    "GATEWAY_REDIS_ENCRYPTION_KEY",
+];
 
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -315,6 +321,15 @@ impl Reader {
             self.problem(place, path, &format!("a file that can be read ({why})"));
         }
         text.ok()
+    }
+
+    /// What a file of secrets holds.
+    pub fn secrets_file(&mut self, place: &str, path: &str) -> Option<SecretString> {
+        let text = std::fs::read_to_string(path);
+        if let Err(why) = &text {
+            self.problem(place, shown_path(path), &format!("the path of a file that can be read ({why})"));
+        }
+        text.ok().map(SecretString::from)
     }
 
     pub fn location_rows(&mut self) -> Vec<LocationRow> {

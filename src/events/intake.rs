@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::journal::{Taken, Trouble};
+use super::claim::Claim;
+use super::journal::{self, Taken, Trouble};
 use super::signatures::Signed;
 use super::{Event, Events, hearing};
 
@@ -64,12 +65,33 @@ impl Events {
             tracing::warn!(id = event.id.as_deref(), %sent, "an event is too old, or the clock of this machine is wrong: it is ignored");
             return Heard::Late;
         }
+        let Some(claims) = &self.claims else { return self.write_down(event, body, now).await };
+        let name = journal::name(event, body);
+        if claims.claim(&name).await == Claim::Taken {
+            return Heard::Seen;
+        }
+        let heard = self.write_down(event, body, now).await;
+        match heard {
+            Heard::Lost => claims.give(&name).await,
+            _ => claims.taken(&name, journal::known_for(event)).await,
+        }
+        heard
+    }
+
+    async fn write_down(&self, event: Option<&Event>, body: &[u8], now: Timestamp) -> Heard {
         match self.journal.take(event, body.to_vec(), now).await {
             Ok(Taken::New(_)) => {
                 self.inbox.wake();
                 Heard::Taken
             }
-            Ok(Taken::Seen) => Heard::Seen,
+            Ok(Taken::Seen) => {
+                // Without an id and a time, another one of the same words is the same here. So nothing follows, and what is held is
+                // forgotten all the same.
+                if event.is_some_and(|event| event.id.is_none() && event.timestamp.is_none()) {
+                    self.forget(event);
+                }
+                Heard::Seen
+            }
             Err(trouble) => {
                 self.lose(event, &trouble);
                 Heard::Lost
@@ -80,6 +102,10 @@ impl Events {
     /// What cannot be written down is not handled; but nobody shall be given what it says is not true any more.
     fn lose(&self, event: Option<&Event>, trouble: &Trouble) {
         tracing::error!(%trouble, "an event could not be written down; nothing follows from it but that what is held is forgotten");
+        self.forget(event);
+    }
+
+    fn forget(&self, event: Option<&Event>) {
         if let Ok(change) = hearing::change(event, &self.served) {
             hearing::forget(&self.upstream, &change);
         }

@@ -5,12 +5,13 @@
 
 pub mod admin;
 pub mod automation;
+mod claim;
 mod event;
 mod hearing;
 mod intake;
 pub mod journal;
 mod poll;
-mod signatures;
+pub(crate) mod signatures;
 mod worker;
 
 use std::path::PathBuf;
@@ -26,12 +27,14 @@ pub use intake::Heard;
 pub use journal::Journal;
 pub use poll::Poll;
 pub use signatures::Signed;
-pub use worker::Follow;
+pub use worker::{Follow, Later};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::{self, Metrics};
+use crate::replicas::Link;
 use crate::upstream::Upstream;
+use claim::Claims;
 use hearing::Served;
 use signatures::Signatures;
 use worker::Inbox;
@@ -43,6 +46,8 @@ const BODIES: usize = 256;
 pub struct Events {
     signatures: Signatures,
     journal: Journal,
+    /// Where other replicas are sent the same events.
+    claims: Option<Claims>,
     served: Served,
     upstream: Upstream,
     follow: Option<Follow>,
@@ -54,12 +59,14 @@ pub struct Events {
 }
 
 impl Events {
-    /// Opens the journal; `None`: no events are taken, and the state directory is not touched.
+    /// Opens the journal; `None`: no events are taken, and the state directory is not touched. `link`: to replicas that are sent
+    /// the same events.
     pub fn open(
         config: &Config,
         upstream: Upstream,
         clock: Clock,
         metrics: Arc<Metrics>,
+        link: Option<Link>,
     ) -> anyhow::Result<Option<Self>> {
         if !config.webhooks.are_on() {
             return Ok(None);
@@ -70,7 +77,8 @@ impl Events {
         let (signatures, served) = (Signatures::new(config.webhooks.clone()), Served::new(config));
         let folder = config.state_dir.join(journal::FOLDER);
         let (follow, inbox, room) = (None, Inbox::default(), Semaphore::new(BODIES));
-        Ok(Some(Self { signatures, journal, served, upstream, follow, inbox, folder, room, clock, metrics }))
+        let claims = link.map(Claims::new);
+        Ok(Some(Self { signatures, journal, claims, served, upstream, follow, inbox, folder, room, clock, metrics }))
     }
 
     /// The same, with what follows from events beside that what is held is forgotten.

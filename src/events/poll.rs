@@ -57,21 +57,20 @@ impl Poll {
     }
 
     /// Looks at contacts as long as it is not dropped.
-    pub async fn run(mut self) {
-        if self.every.is_zero() || self.places.is_empty() {
+    pub async fn run(self) {
+        let Self { places, changes, upstream, clock, every, ttls } = self;
+        if every.is_zero() {
             return;
         }
-        loop {
-            sleep(TURN).await;
-            self.turn().await;
-        }
-    }
-
-    async fn turn(&mut self) {
-        let Self { places, changes, upstream, clock, every, ttls } = self;
-        let turns =
-            places.iter_mut().map(|place| place.turn(changes, upstream, clock, |about| pause(*every, ttls, about)));
-        join_all(turns).await;
+        let (changes, upstream, clock, ttls) = (&*changes, &upstream, &clock, &ttls);
+        // Each at its own pace: one that is slow keeps no other waiting.
+        let each = places.into_iter().map(|mut place| async move {
+            loop {
+                sleep(TURN).await;
+                place.turn(changes, upstream, clock, |about| pause(every, ttls, about)).await;
+            }
+        });
+        join_all(each).await;
     }
 }
 

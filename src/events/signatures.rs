@@ -15,6 +15,13 @@ pub struct Signed<'a> {
     pub legacy: Option<&'a [u8]>,
 }
 
+impl Signed<'_> {
+    /// Whether there is one at all.
+    pub fn is_there(&self) -> bool {
+        self.current.or(self.legacy).is_some()
+    }
+}
+
 /// The keys that may have signed.
 pub struct Signatures(Webhooks);
 

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -21,7 +21,21 @@ use super::journal::{Entry, Outcome, Trouble};
 use super::{Event, Events, hearing, intake};
 
 /// What follows from an event beside that what is held is forgotten. Why it failed, where it is worth another try.
-pub type Follow = Box<dyn Fn(Entry, Event) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub type Follow = Box<dyn Fn(Entry, Event) -> BoxFuture<'static, Result<(), Later>> + Send + Sync>;
+
+/// Why something is to be done at another time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    pub why: String,
+    /// Not before this, where that is known.
+    pub from: Option<Timestamp>,
+}
+
+impl From<String> for Later {
+    fn from(why: String) -> Self {
+        Self { why, from: None }
+    }
+}
 
 /// Most entries that are looked at together.
 const BATCH: usize = 256;
@@ -45,8 +59,10 @@ pub struct Inbox {
     wake: Notify,
     /// From this number on it is to be looked once more.
     from: AtomicU64,
-    /// The last one that somebody wanted to be handled again.
-    wanted: watch::Sender<u64>,
+    /// Those that somebody wants to be handled again, until they are.
+    wanted: Mutex<HashSet<u64>>,
+    /// There is another one of them.
+    more: watch::Sender<()>,
 }
 
 impl Inbox {
@@ -57,15 +73,30 @@ impl Inbox {
 
     /// An event that was looked at is to be handled again.
     pub fn again(&self, id: u64) {
-        self.from.fetch_min(id, Ordering::AcqRel);
-        self.wanted.send_replace(id);
+        self.wanted().insert(id);
+        self.more.send_replace(());
+        self.look_from(id);
         self.wake();
+    }
+
+    fn look_from(&self, id: u64) {
+        self.from.fetch_min(id, Ordering::AcqRel);
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, HashSet<u64>> {
+        // A panic of somebody else leaves the set as it is.
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody wanted it again. From now on nobody does.
+    fn take_wanted(&self, id: u64) -> bool {
+        self.wanted().remove(&id)
     }
 
     /// Waits for the time of an event, or until somebody wants it now.
     async fn wait(&self, id: u64, time: Duration) {
-        let mut wanted = self.wanted.subscribe();
-        let now = async { while wanted.changed().await.is_ok() && *wanted.borrow_and_update() != id {} };
+        let mut more = self.more.subscribe();
+        let now = async { while !self.take_wanted(id) && more.changed().await.is_ok() {} };
         let _ = timeout(time, now).await;
     }
 }
@@ -126,7 +157,7 @@ impl Events {
             Ok(entries) => entries,
             Err(trouble) => {
                 tracing::error!(%trouble, "the journal of events could not be read");
-                self.inbox.from.fetch_min(from, Ordering::AcqRel);
+                self.inbox.look_from(from);
                 return false;
             }
         };
@@ -137,6 +168,7 @@ impl Events {
             if desk.ids.contains(&entry.id) {
                 continue;
             }
+            self.inbox.take_wanted(entry.id);
             match self.tell(event.as_ref()) {
                 Err(why) => settled.push((entry, Outcome::Ignored(why))),
                 Ok(_) if self.follow.is_none() => settled.push((entry, Outcome::Done)),
@@ -149,7 +181,7 @@ impl Events {
         self.settle(settled).await;
         desk.from = desk.from.max(last + 1);
         if more {
-            self.inbox.from.fetch_min(last + 1, Ordering::AcqRel);
+            self.inbox.look_from(last + 1);
         }
         more
     }
@@ -196,6 +228,11 @@ impl Events {
         stopping: &watch::Receiver<bool>,
     ) {
         desk.ids.remove(&id);
+        // Somebody may have wanted it again while its end was on its way: then it was passed over.
+        if self.inbox.take_wanted(id) {
+            self.inbox.look_from(id);
+            self.inbox.wake();
+        }
         match desk.queues.get_mut(whose).and_then(VecDeque::pop_front) {
             Some(item) => desk.busy.push(Box::pin(self.handle(item, places, stopping.clone()))),
             None => {
@@ -219,11 +256,15 @@ impl Events {
                 _ = stopping.wait_for(|stopping| *stopping) => return (whose, id),
                 place = async { self.inbox.wait(id, wait).await; places.acquire().await } => place,
             };
+            // It may be a new one again, which somebody wanted while it waited.
+            if let Ok(Some(known)) = self.journal.entry(id) {
+                entry = known;
+            }
             let done = self.follow(&entry).await;
             drop(place);
             let outcome = match done {
                 Ok(()) => Outcome::Done,
-                Err(why) => self.failed(&entry, why),
+                Err(later) => self.failed(&entry, later),
             };
             self.settle(vec![(entry.clone(), outcome.clone())]).await;
             entry.settle(outcome);
@@ -233,17 +274,17 @@ impl Events {
         }
     }
 
-    async fn follow(&self, entry: &Entry) -> Result<(), String> {
+    async fn follow(&self, entry: &Entry) -> Result<(), Later> {
         let event = self.event(entry.id).map_err(|trouble| trouble.to_string())?;
         let (Some(follow), Some(event)) = (&self.follow, event) else {
-            return Err("what was sent is not there any more".to_owned());
+            return Err("what was sent is not there any more".to_owned().into());
         };
         let done = AssertUnwindSafe(follow(entry.clone(), event)).catch_unwind().await;
         // The others are handled all the same.
-        done.unwrap_or_else(|_| Err("it ended in a panic".to_owned()))
+        done.unwrap_or_else(|_| Err("it ended in a panic".to_owned().into()))
     }
 
-    fn failed(&self, entry: &Entry, why: String) -> Outcome {
+    fn failed(&self, entry: &Entry, Later { why, from }: Later) -> Outcome {
         if entry.tries + 1 >= TRIES {
             tracing::error!(
                 id = entry.id,
@@ -253,7 +294,7 @@ impl Events {
             );
             return Outcome::Dead { why };
         }
-        let wait = backoff(entry.tries);
+        let wait = backoff(entry.tries).max(from.map_or(Duration::ZERO, |from| self.until(from)));
         tracing::warn!(id = entry.id, kind = &*entry.kind, why, ?wait, "an event failed and is handled again");
         let due = self.now().saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX));
         Outcome::Failed { why, due: due.unwrap_or(Timestamp::MAX) }

@@ -46,6 +46,8 @@ pub enum Cost {
     Record(&'static Call, &'static [&'static str]),
     /// A record for each of the different ids of this argument.
     Records(&'static Call, &'static str),
+    /// A record for each of the representations in this argument, by their types.
+    Entities(&'static str, &'static [(&'static str, Cost)]),
     /// The rows of a list.
     List(&'static Pages),
     /// Whether there is a row more.

@@ -41,6 +41,24 @@ pub enum Code {
 }
 
 impl Code {
+    /// Each of them.
+    pub const ALL: [Self; 14] = [
+        Self::ParseFailed,
+        Self::ValidationFailed,
+        Self::BadUserInput,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::RateLimited,
+        Self::PersistedQueryNotFound,
+        Self::OperationTooExpensive,
+        Self::UpstreamTimeout,
+        Self::UpstreamUnavailable,
+        Self::UpstreamBadResponse,
+        Self::Internal,
+    ];
+
     /// As it is sent.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,6 +79,10 @@ impl Code {
         }
     }
 }
+
+/// What any upstream call can end in.
+pub const OF_CALLS: [Code; 5] =
+    [Code::Forbidden, Code::RateLimited, Code::UpstreamTimeout, Code::UpstreamUnavailable, Code::UpstreamBadResponse];
 
 /// What a field fails with.
 #[derive(Clone, Debug, PartialEq, Eq)]

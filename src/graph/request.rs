@@ -13,8 +13,9 @@ use super::error::{Code, Error};
 use super::live::Live;
 use super::scope::Scope;
 use super::trail::Trail;
-use crate::cache::Held;
+use crate::cache::{Held, Kind};
 use crate::caller::Caller;
+use crate::traces::Within;
 use crate::upstream::{
     self, Account, Asked, Errand, Fault, Lane, Look, Payer, Pending, Question, Sent, Upstream, Write,
 };
@@ -67,6 +68,13 @@ impl Request {
         errand.deadline = Some(until);
         self.upstream = self.upstream.on(errand);
         self
+    }
+
+    /// What is asked upstream for it is in this trace from now on.
+    pub fn trace(&mut self, within: Within) {
+        let mut errand = self.upstream.errand().clone();
+        errand.within = Some(within);
+        self.upstream = self.upstream.on(errand);
     }
 
     /// The calls that were sent upstream for it so far, each try counted.
@@ -135,11 +143,11 @@ impl Request {
         match self.ask(key).await.ok()? {
             Asked::Known(_) => None,
             Asked::Shared(pending) => {
-                self.trail.shared();
+                self.trail.shared(Q::KIND);
                 Some(pending)
             }
             Asked::Started(pending) => {
-                self.trail.started();
+                self.trail.started(Q::KIND);
                 Some(pending)
             }
         }
@@ -190,7 +198,7 @@ impl Here<'_> {
     /// Makes a change; what it may have touched is forgotten when this returns. Where the upstream has several reasons to
     /// refuse it, each is an error of the field that is resolved.
     pub async fn change<W: Write>(&self, ctx: &Context<'_>, write: W) -> Result<W::Done, Error> {
-        self.trail.started();
+        self.trail.changed();
         let error = match self.upstream.change(write).await {
             Ok(done) => return Ok(done),
             Err(error) => error,
@@ -221,23 +229,23 @@ impl Here<'_> {
         }
         let upstream = &self.upstream;
         match upstream.look(&key) {
-            Look::Fresh(held) => return Ok(self.held_value(held)),
+            Look::Fresh(held) => return Ok(self.held_value(Q::KIND, held)),
             Look::Stale(held) => {
                 if upstream.renew(&key) {
-                    self.trail.started();
+                    self.trail.started(Q::KIND);
                 }
-                return Ok(self.stale_value(held));
+                return Ok(self.stale_value(Q::KIND, held));
             }
             Look::Nothing => {}
         }
         let landed = match self.ask(key.clone()).await? {
-            Asked::Known(held) => return Ok(self.held_value(held)),
+            Asked::Known(held) => return Ok(self.held_value(Q::KIND, held)),
             Asked::Started(pending) => {
-                self.trail.started();
+                self.trail.started(Q::KIND);
                 self.wait::<Q>(pending).await
             }
             Asked::Shared(pending) => {
-                self.trail.shared();
+                self.trail.shared(Q::KIND);
                 // In a box, like all that is seldom: each field that waits would have room for it.
                 Box::pin(self.wait_for_shared(&key, pending)).await?
             }
@@ -273,15 +281,15 @@ impl Here<'_> {
         }
     }
 
-    fn held_value<T>(&self, held: Held<T>) -> Option<Arc<T>> {
-        self.trail.held();
+    fn held_value<T>(&self, kind: Kind, held: Held<T>) -> Option<Arc<T>> {
+        self.trail.held(kind);
         self.trail.used(&held.origin);
         held.value
     }
 
-    fn stale_value<T>(&self, held: Held<T>) -> Option<Arc<T>> {
+    fn stale_value<T>(&self, kind: Kind, held: Held<T>) -> Option<Arc<T>> {
         self.trail.used_stale(self.path.as_ref(), self.upstream.age(&held.origin));
-        self.held_value(held)
+        self.held_value(kind, held)
     }
 
     /// What a reading brought; where it cannot be had for now, what was held last.
@@ -298,7 +306,7 @@ impl Here<'_> {
             Err(missed) => missed,
         };
         if let Some(held) = self.upstream.last(key).filter(|_| missed.is_for_now()) {
-            return Ok(self.stale_value(held));
+            return Ok(self.stale_value(Q::KIND, held));
         }
         match missed {
             Missed::Failed(error) => Err(error.into()),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_graphql::{PathSegment, QueryPathNode, QueryPathSegment};
 
-use crate::cache::{Epoch, Origin, Slot};
+use crate::cache::{Epoch, Kind, Origin, Slot};
 
 /// A part of an answer whose time was over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +28,14 @@ pub struct Sources {
     pub stale: Vec<Stale>,
 }
 
+/// What values are of: each kind that is cached, and changes, which are not.
+const KINDS: [&str; CHANGE + 1] = ["contact", "tasks", "task", "notes", "note", "appointments", "page", "change"];
+const CHANGE: usize = Kind::Page as usize + 1;
+
 /// What is noted while a request is executed.
 #[derive(Debug, Default)]
 pub struct Trail {
-    held: AtomicU32,
-    shared: AtomicU32,
-    started: AtomicU32,
+    values: [[AtomicU32; 3]; KINDS.len()],
     untraced: AtomicBool,
     out_of_time: AtomicBool,
     sources: Mutex<Sources>,
@@ -42,8 +44,14 @@ pub struct Trail {
 impl Trail {
     /// Values that the cache held, readings that somebody else had under way, readings started.
     pub fn counts(&self) -> (u32, u32, u32) {
-        let of = |count: &AtomicU32| count.load(Ordering::Relaxed);
-        (of(&self.held), of(&self.shared), of(&self.started))
+        self.counts_by_kind()
+            .fold((0, 0, 0), |sum, (_, [held, shared, started])| (sum.0 + held, sum.1 + shared, sum.2 + started))
+    }
+
+    /// The same, by what they are values of.
+    pub fn counts_by_kind(&self) -> impl Iterator<Item = (&'static str, [u32; 3])> {
+        let of = |counts: &[AtomicU32; 3]| counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        KINDS.into_iter().zip(self.values.iter().map(of))
     }
 
     /// Notes that something in the answer is of this moment, so that the answer is not to be kept.
@@ -71,16 +79,24 @@ impl Trail {
         std::mem::take(&mut *self.sources())
     }
 
-    pub(super) fn held(&self) {
-        self.held.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn held(&self, kind: Kind) {
+        self.note(kind as usize, 0);
     }
 
-    pub(super) fn shared(&self) {
-        self.shared.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn shared(&self, kind: Kind) {
+        self.note(kind as usize, 1);
     }
 
-    pub(super) fn started(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn started(&self, kind: Kind) {
+        self.note(kind as usize, 2);
+    }
+
+    pub(super) fn changed(&self) {
+        self.note(CHANGE, 2);
+    }
+
+    fn note(&self, kind: usize, from: usize) {
+        self.values[kind][from].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn used(&self, origin: &Origin) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_graphql::ServerError;
 use async_graphql_axum::GraphQLResponse;
 use axum::body::{Body, Bytes};
-use axum::extract::{self, RawQuery, State};
+use axum::extract::{self, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::execution::{Answered, end, execute, traced};
 use super::freshness;
 use super::identify::identify;
 use super::live;
@@ -25,6 +26,7 @@ use crate::caller::{Caller, Payer};
 use crate::graph::{Error, Request};
 use crate::metrics::Outcome;
 use crate::operation::{Answer, Asked, Incoming, Ready, Refusal, Way};
+use crate::traces::Operation;
 
 /// Asks for what an answer cost, by `1`.
 const EXPLAIN: HeaderName = HeaderName::from_static("x-gateway-explain");
@@ -59,28 +61,10 @@ pub async fn get(State(app): State<Arc<App>>, request: extract::Request) -> Resp
     id.put(response)
 }
 
-/// `GET /operations/{name}`.
-pub async fn named(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    extract::Path(name): extract::Path<String>,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let id = RequestId::of(&headers);
-    let response = match Exchange::open(&app, &headers, &id).await {
-        Ok(exchange) => {
-            let asked = format!("{name}?{}", query.unwrap_or_default());
-            exchange.answer(Way::Named, asked.into()).await
-        }
-        Err(refused) => *refused,
-    };
-    id.put(response)
-}
-
 /// A request whose caller is known, and in what form its answer goes out.
-struct Exchange<'a> {
+pub struct Exchange<'a> {
     app: &'a Arc<App>,
-    headers: &'a HeaderMap,
+    pub headers: &'a HeaderMap,
     id: &'a RequestId,
     media: Media,
     caller: Arc<Caller>,
@@ -89,7 +73,8 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    async fn open(app: &'a Arc<App>, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
+    /// Finds out who asks; or the refusal.
+    pub async fn open(app: &'a Arc<App>, headers: &'a HeaderMap, id: &'a RequestId) -> Result<Self, Box<Response>> {
         let began = Instant::now();
         let Some(media) = Media::of(headers) else {
             let message = "Answers come as application/graphql-response+json or application/json.";
@@ -109,7 +94,8 @@ impl<'a> Exchange<'a> {
         self.began + self.app.request_timeout()
     }
 
-    fn refuse(&self, why: Unread) -> Response {
+    /// The answer to a request that is not run.
+    pub fn refuse(&self, why: Unread) -> Response {
         if let Some(guard) = why.1.guard() {
             self.app.metrics().refused(guard);
         }
@@ -130,24 +116,30 @@ impl<'a> Exchange<'a> {
     }
 
     async fn post(self, body: Body) -> Response {
+        match self.read(body).await {
+            Ok(bytes) => self.answer(Way::Post, bytes).await,
+            Err(refused) => *refused,
+        }
+    }
+
+    /// The body, where it is said to be JSON and there is room for it.
+    pub async fn read(&self, body: Body) -> Result<Bytes, Box<Response>> {
         if !read::is_json(self.headers) {
             let message = "The body has to be JSON: send content-type: application/json.";
-            return self.refuse((415, Error::bad_input(message)));
+            return Err(self.refuse((415, Error::bad_input(message))).into());
         }
         let Some(room) = self.app.admission().body() else {
             read::drain(body, self.app.body_limit()).await;
             self.note_crowd();
-            return self.crowded();
+            return Err(self.crowded().into());
         };
         let read = read::body(body, self.app.body_limit(), self.deadline()).await;
         drop(room);
-        match read {
-            Ok(bytes) => self.answer(Way::Post, bytes).await,
-            Err(why) => self.refuse(why),
-        }
+        read.map_err(|why| self.refuse(why).into())
     }
 
-    async fn answer(self, way: Way, bytes: Bytes) -> Response {
+    /// Answers what came as these bytes.
+    pub async fn answer(self, way: Way, bytes: Bytes) -> Response {
         let operations = self.app.operations();
         if operations.has_manifest() {
             operations.keep_up().await;
@@ -158,8 +150,7 @@ impl<'a> Exchange<'a> {
         let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
         let explains = explains(self.headers);
         if let Some(ready) = operations.known(&incoming).filter(|_| !explains) {
-            self.count(Outcome::Kept);
-            return self.send(&ready, way);
+            return self.kept(&ready, self.send(&ready, way));
         }
         // In a place of its own, so that an answer that is kept is not moved about with the room that this one needs.
         Box::pin(self.execute(incoming, explains)).await
@@ -178,23 +169,46 @@ impl<'a> Exchange<'a> {
             Ok(asked) => asked,
             Err(refused) => return *refused,
         };
-        match self.run(incoming, &asked, explains).await {
+        let operation = self.begin_trace();
+        let trace = operation.as_ref().map(Operation::trace);
+        let response = match self.run(incoming, &asked, explains, operation).await {
             Answer::Ready(ready) => self.send(&ready, way),
             Answer::Executed(response) => {
                 let mut response = GraphQLResponse::from(response).into_response();
                 response.headers_mut().insert(CONTENT_TYPE, self.media.content_type());
                 unshared(response)
             }
-            Answer::Refused(refusal) => refused(self.media, refusal, Told::ByMedia),
+            Answer::Refused(refusal) => refused(self.media, refusal, StatusTold::ByMedia),
+        };
+        traced(response, trace)
+    }
+
+    /// Where operations are traced, its own begins.
+    fn begin_trace(&self) -> Option<Operation> {
+        Some(self.app.traces()?.begin(Some(self.headers), self.began.elapsed()))
+    }
+
+    /// An answer that was kept is counted, and traced where that is wanted.
+    fn kept(&self, ready: &Ready, response: Response) -> Response {
+        self.count(Outcome::Kept);
+        ready.named.count(Outcome::Kept);
+        match self.begin_trace() {
+            None => response,
+            Some(operation) => {
+                let trace = operation.trace();
+                let answered = Answered { named: Some(&ready.named), outcome: Outcome::Kept, values: (0, 0, 0) };
+                end(operation, &answered, self.id.as_str(), &self.caller);
+                traced(response, Some(trace))
+            }
         }
     }
 
-    async fn run(&self, incoming: Incoming, asked: &Asked, explains: bool) -> Answer {
+    async fn run(&self, incoming: Incoming, asked: &Asked, explains: bool, operation: Option<Operation>) -> Answer {
         let request = Request::new(self.caller.clone(), self.payer, self.app.loader(), self.deadline());
         if explains {
             request.explain();
         }
-        execute(self.app, request, incoming, asked, self.id.as_str(), self.began).await
+        execute(self.app, request, operation, (incoming, asked), self.id.as_str(), self.began).await
     }
 
     fn asked(&self, way: Way, bytes: &[u8]) -> Result<Asked, Box<Response>> {
@@ -248,11 +262,11 @@ impl<'a> Exchange<'a> {
     async fn one_of_batch(&self, bytes: Bytes, explains: bool) -> Bytes {
         let incoming = Incoming { eyes: self.caller.eyes(), way: Way::Post, bytes };
         if let Some(ready) = self.app.operations().known(&incoming).filter(|_| !explains) {
-            self.count(Outcome::Kept);
+            self.kept(&ready, Response::default());
             return ready.body.clone();
         }
         let body = match read::from_body(&incoming.bytes) {
-            Ok(asked) => match self.run(incoming, &asked, explains).await {
+            Ok(asked) => match self.run(incoming, &asked, explains, self.begin_trace()).await {
                 Answer::Ready(ready) => return ready.body.clone(),
                 Answer::Executed(response) => serde_json::to_vec(&response),
                 Answer::Refused(refusal) => to_json(refusal.errors),
@@ -265,7 +279,8 @@ impl<'a> Exchange<'a> {
         body.unwrap_or_default().into()
     }
 
-    fn count(&self, outcome: Outcome) {
+    /// Counts an answer.
+    pub fn count(&self, outcome: Outcome) {
         self.app.metrics().answered(outcome, self.began.elapsed());
     }
 
@@ -294,41 +309,14 @@ fn unshared(mut response: Response) -> Response {
 /// Whether the HTTP status tells of a refusal also where `application/json` was asked for: there, a well-formed
 /// request that GraphQL refuses is answered with 200.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum StatusTold {
     Always,
     ByMedia,
 }
 
-/// Executes an operation, and counts it.
-pub async fn execute(
-    app: &App,
-    request: Request,
-    incoming: Incoming,
-    asked: &Asked,
-    id: &str,
-    began: Instant,
-) -> Answer {
-    let trail = request.trail.clone();
-    let answer = app.operations().run(request, incoming, asked, id).await;
-    let (held, shared, started) = trail.counts();
-    tracing::debug!(request_id = id, held, shared, started, "executed");
-    app.metrics().valued((held, shared, started));
-    let outcome = match &answer {
-        Answer::Ready(_) => Outcome::Executed,
-        Answer::Executed(response) if response.errors.is_empty() => Outcome::Executed,
-        Answer::Executed(_) => Outcome::Failed,
-        Answer::Refused(_) => Outcome::Refused,
-    };
-    app.metrics().answered(outcome, began.elapsed());
-    if let Answer::Refused(Refusal { guard: Some(guard), .. }) = &answer {
-        app.metrics().refused(guard);
-    }
-    answer
-}
-
 /// The answer to a request that is not run.
 pub fn refuse(media: Media, (status, error): Unread, id: &RequestId) -> Response {
-    refused(media, Refusal::new(status, error, id.as_str()), Told::Always)
+    refused(media, Refusal::new(status, error, id.as_str()), StatusTold::Always)
 }
 
 /// An answer of errors alone.
@@ -340,8 +328,8 @@ fn to_json(errors: Vec<ServerError>) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&Errors { errors })
 }
 
-fn refused(media: Media, refusal: Refusal, told: Told) -> Response {
-    let quiet = told == Told::ByMedia && media == Media::Json && refusal.status == 400;
+fn refused(media: Media, refusal: Refusal, told: StatusTold) -> Response {
+    let quiet = told == StatusTold::ByMedia && media == Media::Json && refusal.status == 400;
     let status = match quiet {
         true => StatusCode::OK,
         false => StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST),

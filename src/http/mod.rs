@@ -1,14 +1,16 @@
 //! The way in: routes, what every request gets, and the server that ends gracefully.
 
+mod execution;
 mod explorer;
 mod freshness;
 mod graphql;
 mod identify;
 mod live;
+mod named;
 mod negotiate;
 mod oauth;
 mod pages;
-mod read;
+pub(crate) mod read;
 mod server;
 mod status;
 mod track;
@@ -40,7 +42,7 @@ pub fn service(app: Arc<App>) -> Tracked {
 fn router(app: Arc<App>) -> Router {
     let mut for_pages = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
-        .route("/operations/{name}", get(graphql::named))
+        .route("/operations/{name}", get(named::get).post(named::post))
         .route("/schema.graphql", get(status::sdl));
     if let Some(cors) = pages::cors(app.cors_origins()) {
         for_pages = for_pages.layer(cors);

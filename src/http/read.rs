@@ -1,12 +1,14 @@
 //! A request as it came, from bytes: bounded, well-formed, and not run yet.
 
+use std::sync::Arc;
+
 use apollo_compiler::response::JsonMap;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -135,11 +137,37 @@ fn parts(query: &[u8]) -> Result<Asked, Unread> {
 pub fn from_name(operations: &Operations, bytes: &[u8]) -> Result<Asked, Unread> {
     let text = String::from_utf8_lossy(bytes);
     let (name, query) = text.split_once('?').unwrap_or((&text, ""));
-    let Some(document) = operations.text_with(name) else {
-        let message = format!("There is no trusted document with one operation `{}`.", brief(name));
-        return Err((404, Error::new(Code::NotFound, message)));
-    };
+    let document = trusted(operations, name)?;
     let Asked { variables, .. } = parts(query.as_bytes())?;
     let query = Some(document.to_string());
     Ok(Asked { query, operation_name: Some(name.to_owned()), variables, ..Asked::default() })
+}
+
+/// The body of a request for a trusted operation with these variables; no bytes are none.
+pub fn call(operations: &Operations, name: &str, variables: &[u8]) -> Result<Bytes, Unread> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Call<'a> {
+        query: &'a str,
+        operation_name: &'a str,
+        variables: JsonMap,
+    }
+    let document = trusted(operations, name)?;
+    let variables = match variables.trim_ascii() {
+        [] => JsonMap::new(),
+        json => serde_json::from_slice(json).map_err(|why| {
+            let message = format!("The body is not a JSON object of variables: {}.", brief(&why.to_string()));
+            (400, Error::bad_input(message))
+        })?,
+    };
+    let call = serde_json::to_vec(&Call { query: &document, operation_name: name, variables });
+    call.map(Bytes::from).map_err(|why| (500, Error::new(Code::Internal, why.to_string())))
+}
+
+/// The text of the manifest that has an operation of this name.
+fn trusted(operations: &Operations, name: &str) -> Result<Arc<str>, Unread> {
+    operations.text_with(name).ok_or_else(|| {
+        let message = format!("There is no trusted document with one operation `{}`.", brief(name));
+        (404, Error::new(Code::NotFound, message))
+    })
 }

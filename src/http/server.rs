@@ -25,7 +25,7 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep_until};
 use tower::Service;
 
 use super::track::{Answering, Tracked};
@@ -39,6 +39,9 @@ const MISTAKEN: usize = 100;
 
 /// How often a connection is looked at in the time that it may do nothing.
 const LOOKS: u32 = 4;
+
+/// Who connects sends a request within this time, as a rule: before it, the end of the server closes no connection without one.
+const FIRST: Duration = Duration::from_millis(500);
 
 /// As often as this the log says that there is no room for more connections.
 const SELDOM: Duration = Duration::from_secs(10);
@@ -87,7 +90,17 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
         let (builder, service, end) = (builder.clone(), service.clone(), end.clone());
         tokio::spawn(async move { attend(&builder, io, service, limits.quiet, end).await });
     }
-    drop((listener, end));
+    // Those that were connected and not yet taken would lose their requests with the listener.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((io, _)) = listener.accept() {
+            let (Ok(slot), Ok(())) = (room.clone().try_acquire_owned(), io.set_nonblocking(true)) else { break };
+            let Ok(io) = TcpStream::from_std(io) else { break };
+            let (builder, service, end) = (builder.clone(), service.clone(), end.clone());
+            let io = Stream { io, _slot: slot };
+            tokio::spawn(async move { attend(&builder, io, service, limits.quiet, end).await });
+        }
+    }
+    drop(end);
     ending.send_replace(());
     // Until none is left that would have to be told.
     ending.closed().await;
@@ -139,6 +152,8 @@ async fn attend(
     // The first look is at once.
     let mut looks = interval((most / LOOKS).max(Duration::from_millis(1)));
     let (mut quiet, mut seen, mut ends) = (0, 0, false);
+    let began = Instant::now();
+    let (mut fresh, mut last) = (false, pin!(sleep_until(began + FIRST)));
     loop {
         tokio::select! {
             biased;
@@ -146,6 +161,14 @@ async fn attend(
             _ = connection.as_mut() => return,
             _ = end.changed(), if !ends => {
                 ends = true;
+                // One that is new has a request on its way.
+                fresh = requests.begun.load(Ordering::Relaxed) == 0 && began.elapsed() < FIRST;
+                if !fresh {
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+            () = last.as_mut(), if fresh => {
+                fresh = false;
                 connection.as_mut().graceful_shutdown();
             }
             _ = looks.tick() => {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::app::App;
+use crate::metrics::plain;
 
 /// `GET /health/live`: the process answers.
 pub async fn live() -> Response {
@@ -42,7 +43,7 @@ pub async fn sdl(State(app): State<Arc<App>>) -> Response {
     if !app.tells_schema() {
         return (StatusCode::NOT_FOUND, "The schema is not told here: introspection is off.\n").into_response();
     }
-    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], crate::schema::sdl()).into_response()
+    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], app.sdl().to_owned()).into_response()
 }
 
 /// Every other path.
@@ -51,13 +52,17 @@ pub async fn not_found() -> Response {
     (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
 }
 
-/// `GET /metrics`.
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
-    match app.metrics().text(&app.levels()) {
-        Some(text) => {
-            let openmetrics = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-            ([(CONTENT_TYPE, openmetrics)], text).into_response()
-        }
+/// `GET /metrics`: OpenMetrics for who asks for it, as Prometheus does, and Prometheus' older text for everybody else.
+pub async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let mut wanted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let openmetrics = wanted.any(|wanted| wanted.contains("application/openmetrics-text"));
+    let text = app.metrics().text(&app.levels());
+    let (kind, text) = match openmetrics {
+        true => ("application/openmetrics-text; version=1.0.0; charset=utf-8", text),
+        false => ("text/plain; version=0.0.4; charset=utf-8", text.as_deref().map(plain)),
+    };
+    match text {
+        Some(text) => ([(CONTENT_TYPE, HeaderValue::from_static(kind))], text).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -20,6 +20,7 @@ use tracing::Level;
 use super::graphql::refuse;
 use super::negotiate::Media;
 use crate::graph::Error;
+use crate::traces::TraceId;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -112,6 +113,7 @@ impl Line {
                     method = %self.method,
                     path = self.uri.path(),
                     status = status.as_u16(),
+                    trace_id = response.extensions().get::<TraceId>().map(tracing::field::display),
                     duration_ms = self.began.elapsed().as_secs_f64() * 1000.0,
                     "answered"
                 )

@@ -16,6 +16,7 @@ use moka::Expiry;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::named::Named;
 use super::outcome::Failed;
 use crate::cache::{ENTRY_OVERHEAD, Epoch, Epochs, Flight, Flights, Joined, Slot};
 use crate::caller::Eyes;
@@ -67,6 +68,8 @@ impl Key {
 pub struct Ready {
     /// The body of the answer.
     pub body: Bytes,
+    /// The operation that it answers.
+    pub named: Arc<Named>,
     etag: OnceLock<HeaderValue>,
     cache_control: HeaderValue,
     made: Instant,
@@ -238,7 +241,13 @@ impl Answers {
     }
 
     /// An answer without errors as bytes, with how long it is good.
-    pub fn ready(&self, response: &Response, sources: &Sources, is_traced: bool) -> serde_json::Result<Ready> {
+    pub fn ready(
+        &self,
+        named: Arc<Named>,
+        response: &Response,
+        sources: &Sources,
+        is_traced: bool,
+    ) -> serde_json::Result<Ready> {
         let body = body(response)?;
         let made = self.clock.now();
         // Taken before it is seen whether everything holds: a later forgetting is one after this.
@@ -257,6 +266,7 @@ impl Answers {
         slots.dedup();
         Ok(Ready {
             body,
+            named,
             etag: OnceLock::new(),
             cache_control,
             made,

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use apollo_compiler::Node;
 use apollo_compiler::ast::{Type, VariableDefinition};
 use apollo_compiler::executable::{self, SelectionSet};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::{DiagnosticList, Valid};
-use apollo_compiler::{Node, Schema};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
 use async_graphql::{Name, Positioned};
 use moka::sync::Cache;
@@ -23,7 +23,7 @@ use super::plan::{Steps, Table};
 use super::scan;
 use crate::cache::ENTRY_OVERHEAD;
 use crate::graph::{Code, Error};
-use crate::schema;
+use crate::schema::{self, Schema};
 
 /// Most problems of a document that are told at once.
 const MAX_PROBLEMS: usize = 20;
@@ -115,7 +115,7 @@ impl Operation {
 
 /// The documents that were seen, bounded in bytes.
 pub struct Documents {
-    schema: Valid<Schema>,
+    schema: Valid<apollo_compiler::Schema>,
     costs: Table,
     bounds: Bounds,
     seen: Cache<[u8; 32], Arc<Document>>,
@@ -123,8 +123,8 @@ pub struct Documents {
 
 impl Documents {
     /// `bounds`: what an operation may come to.
-    pub fn new(bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
-        let schema = Schema::parse_and_validate(schema::sdl(), "schema.graphql")
+    pub fn new(schema: &Schema, bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
+        let schema = apollo_compiler::Schema::parse_and_validate(schema.sdl(), "schema.graphql")
             .map_err(|problem| anyhow::anyhow!("the schema is not valid: {}", problem.errors))?;
         let weigh = |_: &[u8; 32], document: &Arc<Document>| u32::try_from(document.bytes).unwrap_or(u32::MAX);
         let seen = Cache::builder().max_capacity(bytes).weigher(weigh).build();

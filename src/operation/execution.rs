@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 
 use async_graphql::{Response, ServerError};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::GRACE;
@@ -19,9 +19,11 @@ pub async fn execute(schema: Schema, request: Request, executable: async_graphql
     let executable = executable.data(request);
     // Pinned where it is: it is large, and each hand that it went through would copy it.
     let execution = pin!(async {
-        match streams {
-            false => schema.execute(executable).await,
-            true => first(&schema, executable).await,
+        match (&schema, streams) {
+            (Schema::Alone(schema), false) => schema.execute(executable).await,
+            (Schema::Subgraph(schema), false) => schema.execute(executable).await,
+            (Schema::Alone(schema), true) => first(schema.execute_stream(executable)).await,
+            (Schema::Subgraph(schema), true) => first(schema.execute_stream(executable)).await,
         }
     });
     within(deadline, execution).await
@@ -41,9 +43,8 @@ async fn within(deadline: Instant, execution: impl Future<Output = Response>) ->
 }
 
 /// The first answer of a subscription; one without data and errors where there is none.
-async fn first(schema: &Schema, executable: async_graphql::Request) -> Response {
-    let first = schema.execute_stream(executable).next().await;
-    first.unwrap_or_else(|| Response::from_errors(Vec::<ServerError>::new()))
+async fn first(answers: impl Stream<Item = Response>) -> Response {
+    pin!(answers).next().await.unwrap_or_else(|| Response::from_errors(Vec::<ServerError>::new()))
 }
 
 #[cfg(test)]

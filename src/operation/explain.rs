@@ -6,6 +6,7 @@ use super::document::{Documents, Operation, Problem};
 use super::guard::Bounds;
 use super::plan::Plan;
 use super::variables;
+use crate::schema::Schema;
 
 /// What an operation comes to.
 pub struct Explained {
@@ -23,7 +24,8 @@ pub struct Explainer(Documents);
 impl Explainer {
     /// `bounds`: what an operation may come to.
     pub fn new(bounds: Bounds) -> anyhow::Result<Self> {
-        Ok(Self(Documents::new(0, bounds)?))
+        // Of the schema with everything in it: what a router asks of entities is explained, too.
+        Ok(Self(Documents::new(&Schema::new(true), 0, bounds)?))
     }
 
     /// The operation with this name, or all of them, each with its variables; or everything that is wrong.

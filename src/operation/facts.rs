@@ -7,7 +7,7 @@ use apollo_compiler::executable::{Fragment, Operation, OperationType, Selection,
 use apollo_compiler::{Name, Node};
 
 /// What an operation does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// It reads.
     Query,
@@ -15,6 +15,20 @@ pub enum Kind {
     Mutation,
     /// It is told of changes.
     Subscription,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Query, Self::Mutation, Self::Subscription];
+
+    /// As GraphQL has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::Subscription => "subscription",
+        }
+    }
 }
 
 /// What is known of an operation.

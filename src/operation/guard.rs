@@ -1,7 +1,7 @@
 //! What a document comes to once its fragments are spread: counted, with each fragment looked at once, before anything
 //! walks it whole. A few hundred bytes of fragments that double at each level are millions of fields.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Add;
 
 use apollo_compiler::ast::{Argument, Definition, Directive, Document, OperationDefinition, Selection, Value};
@@ -9,6 +9,7 @@ use apollo_compiler::response::{JsonMap, JsonValue};
 use apollo_compiler::{Name, Node};
 
 use crate::caller::{Scope, Scopes};
+use crate::graph::error::brief;
 use crate::graph::{Code, Error};
 
 /// What an operation may come to.
@@ -161,7 +162,7 @@ impl<'a> Spread<'a> {
         for selection in selections {
             let (inner, directives) = match selection {
                 Selection::Field(field) => {
-                    if !self.most.tells_schema && matches!(field.name.as_str(), "__schema" | "__type") {
+                    if !self.most.tells_schema && matches!(field.name.as_str(), "__schema" | "__type" | "_service") {
                         return Err(Error::new(Code::Forbidden, NOT_TOLD).by("introspection"));
                     }
                     self.arguments(&field.arguments)?;
@@ -229,7 +230,10 @@ impl<'a> Spread<'a> {
                 long(list.len(), self.most.list)?;
                 list.iter().try_for_each(|value| self.value(value))
             }
-            Value::Object(fields) => fields.iter().try_for_each(|(_, value)| self.value(value)),
+            Value::Object(fields) => {
+                once_each(fields)?;
+                fields.iter().try_for_each(|(_, value)| self.value(value))
+            }
             _ => Ok(()),
         }
     }
@@ -241,6 +245,18 @@ const NOT_TOLD: &str = "Introspection is off at this gateway: the schema is not 
 /// Whether what a field of the schema's own types answers is a list that leads to more of them.
 fn lists_schema(name: &Name) -> bool {
     matches!(name.as_str(), "fields" | "interfaces" | "possibleTypes" | "inputFields")
+}
+
+/// Refuses an input object that has a field twice. The validator does not know this rule of the specification.
+fn once_each(fields: &[(Name, Node<Value>)]) -> Result<(), Error> {
+    let mut seen = HashSet::with_capacity(fields.len());
+    match fields.iter().find(|(name, _)| !seen.insert(name)) {
+        Some((name, _)) => {
+            let message = format!("The input field `{}` is there twice.", brief(name));
+            Err(Error::new(Code::ValidationFailed, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Refuses a list that is too long.

@@ -15,7 +15,7 @@ use super::answers::{Key, Outcome};
 use super::document::{Document, Operation};
 use super::facts::Kind;
 use super::outcome::publish;
-use super::{Answer, Asked, GRACE, Operations, Refusal, execute, failed, server_error};
+use super::{Answer, Asked, GRACE, Named, Operations, Prepared, Refusal, execute, failed, server_error};
 use crate::cache::{Epoch, Flights, Joined};
 use crate::changes::{ChangedResource, Notice, Resources};
 use crate::graph::{Code, Error, Live, Request, Wanted};
@@ -33,6 +33,7 @@ pub struct Subscription {
     at: usize,
     variables: Variables,
     key: Key,
+    named: Arc<Named>,
     wanted: Wanted,
 }
 
@@ -111,11 +112,11 @@ impl Operations {
             let message = "A subscription has to name its field itself: fragments are for what is inside of it.";
             return Err(one(Error::bad_input(message).into()));
         }
-        let (variables, key) = (prepared.variables, prepared.key);
+        let Prepared { variables, key, named, .. } = prepared;
         let at = document.operations().iter().position(|one| std::ptr::eq(one, operation));
         match (Arc::into_inner(noted).and_then(OnceLock::into_inner), at) {
             (Some(wanted), Some(at)) if response.errors.is_empty() => {
-                Ok(Some(Subscription { document, at, variables, key, wanted }))
+                Ok(Some(Subscription { document, at, variables, key, named, wanted }))
             }
             _ => {
                 publish(&mut response.errors, request_id);
@@ -160,7 +161,7 @@ impl Operations {
         let key = (subscription.key, notice.number);
         let known = || self.told.lately.get(&key);
         let making = |_: Epoch| {
-            let execution = self.make(request, subscription.executable());
+            let execution = self.make(request, subscription.named.clone(), subscription.executable());
             let (lately, places) = (self.told.lately.clone(), self.told.places.clone());
             async move {
                 let Ok(Ok(_place)) = timeout_at(deadline, places.acquire()).await else {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod asked;
+pub mod catalog;
 mod document;
 mod execution;
 mod explain;
@@ -9,6 +10,7 @@ mod facts;
 mod guard;
 mod inside;
 mod live;
+mod named;
 mod outcome;
 mod plan;
 mod scan;
@@ -27,7 +29,8 @@ use crate::cache::{Epochs, Flight, Joined};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::graph::{Code, Error, Request, json};
-use crate::schema::{self, Schema};
+use crate::metrics::Metrics;
+use crate::schema::Schema;
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
 pub use asked::Asked;
@@ -39,6 +42,8 @@ use facts::Kind;
 pub use guard::Bounds;
 pub use live::Subscription;
 use live::Told;
+pub use named::Named;
+use named::Names;
 use outcome::{Failed, publish, server_error, tell_cost, tell_stale};
 use plan::Plan;
 pub use trusted::Trusted;
@@ -57,6 +62,13 @@ pub enum Answer {
     Executed(Response),
     /// It was refused before anything was executed.
     Refused(Refusal),
+}
+
+/// What came of a request.
+pub struct Ran {
+    pub answer: Answer,
+    /// The operation; `None`: it was refused before that was found.
+    pub named: Option<Arc<Named>>,
 }
 
 /// A request that was not executed, and why.
@@ -103,6 +115,7 @@ pub struct Operations {
     bounds: Bounds,
     answers: Arc<Answers>,
     told: Told,
+    names: Names,
 }
 
 /// An operation with its variables.
@@ -110,6 +123,7 @@ struct Prepared<'a> {
     operation: &'a Operation,
     variables: Variables,
     key: Key,
+    named: Arc<Named>,
 }
 
 impl Prepared<'_> {
@@ -128,20 +142,23 @@ impl Prepared<'_> {
 impl Operations {
     /// `bounds`: what an operation may come to. Answers are good as `epochs` and `clock` tell.
     pub fn new(
+        schema: Schema,
         sizes: Sizes,
         bounds: Bounds,
         trusted: Trusted,
         epochs: Arc<Epochs>,
         clock: Clock,
+        metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
-            schema: schema::build(),
-            documents: Documents::new(sizes.documents, bounds)?,
+            documents: Documents::new(&schema, sizes.documents, bounds)?,
+            schema,
             trusted,
             manifest: AtomicU64::new(0),
             bounds,
             answers: Arc::new(Answers::new(sizes.answers, epochs, clock)),
             told: Told::new(sizes.told),
+            names: Names::new(metrics),
         })
     }
 
@@ -176,32 +193,32 @@ impl Operations {
     }
 
     /// Answers one request; never fails and never panics. `incoming` is how it came, `asked` what is in it.
-    pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Answer {
+    pub async fn run(&self, mut request: Request, incoming: Incoming, asked: &Asked, request_id: &str) -> Ran {
         let refuse = |status, problems| Answer::Refused(Refusal::each(status, problems, request_id));
+        let unnamed = |status, problems| Ran { answer: refuse(status, problems), named: None };
         let document = match self.trusted.document(asked, &self.documents) {
             Ok(document) => document,
-            Err((status, problems)) => return refuse(status, problems),
+            Err((status, problems)) => return unnamed(status, problems),
         };
         let prepared = match self.prepare(&request.caller, &document, incoming.way, asked) {
             Ok(prepared) => prepared,
-            Err((status, problem)) => return refuse(status, vec![problem]),
+            Err((status, problem)) => return unnamed(status, vec![problem]),
         };
         request.merges = prepared.operation.facts.merges;
         request.asks = Some(prepared.operation.steps.fields.clone());
-        if request.explains() || !prepared.operation.facts.may_be_kept() {
-            return match self.alone(request, &prepared, request_id).await {
-                Ok(response) => Answer::Executed(response),
-                Err(refused) => refuse(400, vec![refused.into()]),
-            };
-        }
-        match self.answer(&request, &prepared).await {
-            Ok(Outcome::Ready(ready)) => {
-                self.answers.keep(incoming, prepared.key, &ready);
-                Answer::Ready(ready)
-            }
-            Ok(Outcome::Failed(failed)) => Answer::Executed(failed.response(request_id)),
-            Err(refused) => refuse(400, vec![refused.into()]),
-        }
+        let answer = match request.explains() || !prepared.operation.facts.may_be_kept() {
+            // In a box: it is seldom, and each request would have room for it.
+            true => Box::pin(self.alone(request, &prepared, request_id)).await.map(Answer::Executed),
+            false => self.answer(&request, &prepared).await.map(|outcome| match outcome {
+                Outcome::Ready(ready) => {
+                    self.answers.keep(incoming, prepared.key, &ready);
+                    Answer::Ready(ready)
+                }
+                Outcome::Failed(failed) => Answer::Executed(failed.response(request_id)),
+            }),
+        };
+        let answer = answer.unwrap_or_else(|refused| refuse(400, vec![refused.into()]));
+        Ran { answer, named: Some(prepared.named) }
     }
 
     /// Executes an operation for this request and nobody else.
@@ -261,7 +278,10 @@ impl Operations {
         let none = JsonMap::new();
         let given = asked.variables.as_ref().unwrap_or(&none);
         let (variables, json) = variables(&self.documents, operation, given)?;
-        Ok(Prepared { operation, variables, key: Key::new(caller.eyes(), &document.digest, operation.name(), &json) })
+        let key = Key::new(caller.eyes(), &document.digest, operation.name(), &json);
+        let name = operation.name().filter(|_| self.trusted.has(&document.digest));
+        let named = self.names.of(operation.facts.kind, name);
+        Ok(Prepared { operation, variables, key, named })
     }
 
     /// The kept answer, that of an execution under way, or that of a new one; or why none is begun.
@@ -293,7 +313,7 @@ impl Operations {
     /// Begins an execution, or finds that somebody else did at the same moment.
     fn begin(&self, request: &Request, prepared: &Prepared<'_>) -> Begun {
         let as_of = self.answers.now();
-        let mut making = Box::pin(self.make(request.clone(), prepared.executable()));
+        let mut making = Box::pin(self.make(request.clone(), prepared.named.clone(), prepared.executable()));
         // With everything in memory it waits for nothing, and there is nothing to share.
         if let Some(outcome) = (&mut making).now_or_never() {
             return Begun::Over(outcome);
@@ -309,6 +329,7 @@ impl Operations {
     fn make(
         &self,
         request: Request,
+        named: Arc<Named>,
         executable: async_graphql::Request,
     ) -> impl Future<Output = Outcome> + Send + 'static {
         let (schema, answers) = (self.schema.clone(), self.answers.clone());
@@ -320,7 +341,7 @@ impl Operations {
             if !response.errors.is_empty() {
                 return Outcome::Failed(Arc::new(Failed::new(response, trail.is_out_of_time())));
             }
-            let ready = match answers.ready(&response, &sources, trail.is_traced()) {
+            let ready = match answers.ready(named, &response, &sources, trail.is_traced()) {
                 Ok(ready) => ready,
                 Err(why) => return failed(Error::new(Code::Internal, why.to_string())),
             };

@@ -126,13 +126,18 @@ impl Trusted {
         compiled(text, documents)
     }
 
+    /// Whether a document is one of the manifest.
+    pub fn has(&self, digest: &[u8; 32]) -> bool {
+        self.look(|manifest| manifest.digests.contains(digest).then_some(())).is_some()
+    }
+
     /// Whether what was begun with a document may go on.
     pub fn may_go_on(&self, digest: &[u8; 32]) -> Result<(), Error> {
         if self.may_run(digest) { Ok(()) } else { Err(untrusted()) }
     }
 
     fn may_run(&self, digest: &[u8; 32]) -> bool {
-        !self.only || self.look(|manifest| manifest.digests.contains(digest).then_some(())).is_some()
+        !self.only || self.has(digest)
     }
 
     fn look<T>(&self, look: impl FnOnce(&Manifest) -> Option<T>) -> Option<T> {

@@ -6,6 +6,7 @@
 pub mod appointment;
 pub mod changed;
 pub mod contact;
+pub mod entity;
 pub mod note;
 pub mod probe;
 pub mod task;
@@ -15,16 +16,15 @@ pub mod watched;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use async_graphql::Lookahead;
 use contact::ContactById;
 
 use crate::graph::cost::Fields;
-use crate::graph::{Error, Request};
+use crate::graph::{Error, Look, Request};
 use crate::upstream::{Id, Pending, Question};
 
 /// What the fields of each resource cost.
-pub const FIELDS: [&[Fields]; 4] =
-    [contact::cost::FIELDS, task::cost::FIELDS, note::cost::FIELDS, appointment::cost::FIELDS];
+pub const FIELDS: [&[Fields]; 5] =
+    [contact::cost::FIELDS, task::cost::FIELDS, note::cost::FIELDS, appointment::cost::FIELDS, entity::FIELDS];
 
 /// An id of a contact as a caller gives it.
 fn contact_id(text: &str) -> Result<Id, Error> {
@@ -73,7 +73,7 @@ struct Started {
 impl Started {
     /// Begins to load a contact and those of its nested lists that `look` selects, all at one moment: they need
     /// nothing but its id.
-    async fn contact(request: &Request, look: &Lookahead<'_>, question: ContactById) -> Self {
+    async fn contact(request: &Request, look: &Look<'_>, question: ContactById) -> Self {
         let account = || request.account().clone();
         let id = question.id.clone();
         if let Some(None) = request.held(&question) {
@@ -90,7 +90,7 @@ impl Started {
 
     /// The same for a record that knows its contact's id before it is there itself; `look` is the record's
     /// selection.
-    async fn contact_of_record(request: &Request, look: &Lookahead<'_>, id: &Id) -> Self {
+    async fn contact_of_record(request: &Request, look: &Look<'_>, id: &Id) -> Self {
         let look = look.field("contact");
         match look.exists() {
             true => Self::contact(request, &look, ContactById::new(request.account().clone(), id.clone())).await,
@@ -99,7 +99,7 @@ impl Started {
     }
 }
 
-async fn start<Q: Question>(request: &Request, look: &Lookahead<'_>, field: &str, key: Q) -> Option<Pending> {
+async fn start<Q: Question>(request: &Request, look: &Look<'_>, field: &str, key: Q) -> Option<Pending> {
     match look.field(field).exists() {
         true => request.start(key).await,
         false => None,

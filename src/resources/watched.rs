@@ -37,7 +37,8 @@ impl Watched {
     }
 
     /// Looks at the contact and at those of its lists that are named, and tells what is another than before, after what was
-    /// made from it is forgotten. The first look tells nothing: there is nothing to compare with.
+    /// made from it is forgotten. The first look tells nothing: there is nothing to compare with. A list that cannot be had keeps no
+    /// other from being looked at.
     pub async fn look(
         &mut self,
         upstream: &Upstream,
@@ -50,24 +51,24 @@ impl Watched {
         let Self { account, id, tasks, notes, appointments, .. } = self;
         let (account, contact, view) = (&*account, id.as_str(), account.view);
         let has = |resource| is_there && about.has(resource);
-        let mut told = |resource, (kind, id): (ChangeKind, Box<str>)| {
+        let mut told = |resource, (kind, id): &(ChangeKind, Box<str>)| {
             match resource {
-                ChangedResource::Task => Changed::Task(contact, &id).tell(&view, &mut |tag| upstream.forget(tag)),
-                ChangedResource::Note => Changed::Note(contact, &id).tell(&view, &mut |tag| upstream.forget(tag)),
+                ChangedResource::Task => Changed::Task(contact, id).tell(&view, &mut |tag| upstream.forget(tag)),
+                ChangedResource::Note => Changed::Note(contact, id).tell(&view, &mut |tag| upstream.forget(tag)),
                 _ => upstream.forget(view.tag(Kind::Appointments, contact)),
             }
-            tell(account.change(kind, resource, Some(&id), contact));
+            tell(account.change(*kind, resource, Some(id), contact));
         };
         let asked = has(ChangedResource::Task).then(|| TasksOf::new(account.clone(), id.clone()));
-        let found = look_at(upstream, asked, tasks, Task::id).await?;
-        found.into_iter().for_each(|one| told(ChangedResource::Task, one));
+        let tasks = look_at(upstream, asked, tasks, Task::id).await;
+        tasks.iter().flatten().for_each(|one| told(ChangedResource::Task, one));
         let asked = has(ChangedResource::Note).then(|| NotesOf::new(account.clone(), id.clone()));
-        let found = look_at(upstream, asked, notes, Note::id).await?;
-        found.into_iter().for_each(|one| told(ChangedResource::Note, one));
+        let notes = look_at(upstream, asked, notes, Note::id).await;
+        notes.iter().flatten().for_each(|one| told(ChangedResource::Note, one));
         let asked = has(ChangedResource::Appointment).then(|| AppointmentsOf::new(account.clone(), id.clone()));
-        let found = look_at(upstream, asked, appointments, Appointment::id).await?;
-        found.into_iter().for_each(|one| told(ChangedResource::Appointment, one));
-        Ok(())
+        let appointments = look_at(upstream, asked, appointments, Appointment::id).await;
+        appointments.iter().flatten().for_each(|one| told(ChangedResource::Appointment, one));
+        tasks.and(notes).and(appointments).map(|_| ())
     }
 
     fn compare(&mut self, upstream: &Upstream, now: Option<Arc<Contact>>, tell: &mut (dyn FnMut(Change) + Send)) {

@@ -4,6 +4,8 @@ use super::{
     data::{DEMO_CONTACT, Place, company_id},
     fault::Fault,
     grant::OAuthInfo,
+    lock,
+    switches::Switches,
     traffic::Counts,
     webhooks::Posted,
     world::World,
@@ -16,7 +18,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What a client needs to connect.
 #[derive(Clone, Debug, Serialize)]
@@ -50,7 +56,12 @@ pub struct LocationInfo {
 }
 
 impl Info {
-    pub(super) fn new(places: Vec<Place>, oauth: Option<OAuthInfo>, webhook_public_key: String) -> Self {
+    pub(super) fn new(
+        places: Vec<Place>,
+        first: Option<&str>,
+        oauth: Option<OAuthInfo>,
+        webhook_public_key: String,
+    ) -> Self {
         let locations: Vec<_> = places
             .into_iter()
             .map(|place| LocationInfo { location_id: place.location_id, token: place.token })
@@ -59,7 +70,7 @@ impl Info {
             location_id: locations[0].location_id.clone(),
             company_id: company_id(),
             token: locations[0].token.clone(),
-            contact_id: DEMO_CONTACT.into(),
+            contact_id: first.unwrap_or(DEMO_CONTACT).into(),
             locations,
             oauth,
             webhook_public_key,
@@ -73,6 +84,7 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/calls", get(calls))
         .route("/reset", post(reset))
         .route("/faults", post(faults))
+        .route("/switches", get(switches).post(set_switches))
         .route("/expire", post(expire))
         .route("/advance", post(advance))
         .route("/webhooks", post(webhooks))
@@ -159,5 +171,30 @@ async fn faults(State(world): State<Arc<World>>, body: String) -> (StatusCode, J
     match replaced {
         Ok(count) => (StatusCode::OK, Json(json!({"rules": count}))),
         Err(message) => (StatusCode::BAD_REQUEST, Json(json!({"message": message}))),
+    }
+}
+
+/// What is switched, by the contact's id.
+async fn switches(State(world): State<Arc<World>>) -> Json<BTreeMap<String, Switches>> {
+    Json(world.switches.in_force())
+}
+
+/// The body is `{"CONTACT": {"fail": {"tasks": 500}, "slow": {"notes": "2s"}}}`: it replaces what is switched of each contact that it
+/// names, and `{}` takes that back. The answer has what is switched now.
+async fn set_switches(State(world): State<Arc<World>>, body: String) -> (StatusCode, Json<Value>) {
+    let switches: Result<HashMap<String, Switches>, _> = serde_json::from_str(&body);
+    let known = |id: &String| lock::read(&world.store).values().any(|location| location.get(id).is_some());
+    let switches = switches
+        .map_err(|error| format!("not switches by contact, as {{\"ID\": {{\"fail\": {{\"tasks\": 500}}}}}}: {error}"))
+        .and_then(|switches| match switches.keys().find(|id| !known(id)) {
+            Some(id) => Err(format!("there is no contact {id}")),
+            None => Ok(switches),
+        });
+    match switches {
+        Ok(switches) => {
+            world.switches.set(switches);
+            (StatusCode::OK, Json(json!(world.switches.in_force())))
+        }
+        Err(message) => (StatusCode::BAD_REQUEST, Json(json!({ "message": message }))),
     }
 }

@@ -177,6 +177,9 @@ impl Fault {
             StatusCode::UNAUTHORIZED => Refusal::Unauthorized("Invalid JWT"),
             StatusCode::FORBIDDEN => Refusal::WrongLocation,
             StatusCode::TOO_MANY_REQUESTS => Refusal::TooMany,
+            StatusCode::NOT_FOUND if let Some(id) = &self.contact_id => {
+                Refusal::Missing { what: "Contact", id: id.clone() }
+            }
             _ => Refusal::Broken,
         };
         Answer { status, ..refusal.answer(quirks, trace) }

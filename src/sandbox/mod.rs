@@ -4,7 +4,7 @@
 //! In reading order: [`Options`] and [`Quirks`] say what it plays; `server` is the way of one call; `route`
 //! is the table of what can be called, `door` refuses, `read` answers from the `store`, `write` changes it, `view` is
 //! how a record looks on the wire; `data` makes the records; `oauth` answers from the books of `grant`; `limits`,
-//! [`Fault`] and [`Hold`] get in the way on purpose; `world` is what all calls share;
+//! [`Fault`], [`Hold`] and the `switches` of single contacts get in the way on purpose; `world` is what all calls share;
 //! `webhooks` tells of changes; `traffic` counts; `control` is `/__sandbox/...`; [`Sandbox`] is all of it in a test's hands.
 
 mod answer;
@@ -25,6 +25,7 @@ mod read;
 mod route;
 mod server;
 mod store;
+mod switches;
 mod traffic;
 mod variant;
 mod view;
@@ -33,7 +34,7 @@ mod world;
 mod write;
 
 pub use control::{Info, LocationInfo};
-pub use data::{DEMO_CONTACT, NOW};
+pub use data::{DEMO_CONTACT, NOW, Seed};
 pub use fault::{Cut, Fault};
 pub use grant::OAuthInfo;
 pub use handle::{HeldEvents, Sandbox};

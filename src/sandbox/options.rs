@@ -1,6 +1,6 @@
 //! What a sandbox plays: how much data, how slow, how flaky, how strict.
 
-use super::quirks::Quirks;
+use super::{data::Seed, quirks::Quirks};
 use jiff::tz::TimeZone;
 use reqwest::Url;
 use std::{str::FromStr, time::Duration};
@@ -10,6 +10,8 @@ use std::{str::FromStr, time::Duration};
 pub struct Options {
     /// Contacts in each location.
     pub contacts: usize,
+    /// Contacts of a seed file, instead of made ones.
+    pub written: Option<Seed>,
     /// The same seed gives the same data, on every machine.
     pub seed: u64,
     /// Locations, each with a token of its own. The same contact ids exist in all of them, with other contents.
@@ -45,6 +47,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             contacts: 250,
+            written: None,
             seed: 1,
             locations: 1,
             timezone: TimeZone::UTC,

@@ -155,7 +155,7 @@ fn location_of(world: &World, arrival: &Arrival) -> Option<String> {
 }
 
 fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Call {
-    let version = arrival.head.headers.get("version").and_then(|value| value.to_str().ok());
+    let header = |name| arrival.head.headers.get(name).and_then(|value| value.to_str().ok()).map(String::from);
     Call {
         method: arrival.head.method.to_string(),
         route,
@@ -163,7 +163,8 @@ fn line(arrival: &Arrival, route: &'static str, location: Option<String>) -> Cal
         query: arrival.parameters.clone(),
         body: arrival.body.clone(),
         location,
-        version: version.map(String::from),
+        version: header("version"),
+        traceparent: header("traceparent"),
         status: None,
     }
 }
@@ -189,7 +190,8 @@ async fn limited(world: &World, arrival: &Arrival, location: &str) -> (Response,
 /// The answer after all that was put in its way: a fault, a hold, latency, a failure by chance.
 async fn disturbed(world: &World, arrival: &Arrival) -> (Response, bool) {
     let template = arrival.route.as_ref().map_or(UNMATCHED, |(route, _)| route.template);
-    let fault = world.faults.take(template, contact_of(arrival));
+    let contact = contact_of(arrival);
+    let fault = world.faults.take(template, contact).or_else(|| world.switches.fault(template, contact));
     let fails = world.draws_failure();
     let unseen = fault.as_ref().is_some_and(|fault| fault.drop == Some(Cut::Unseen));
     let mut early = None;

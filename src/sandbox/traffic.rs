@@ -31,6 +31,8 @@ pub struct Call {
     pub body: Option<Value>,
     /// The version header.
     pub version: Option<String>,
+    /// The header that says which trace it is in.
+    pub traceparent: Option<String>,
     /// The status that was answered; none while the call is under way, or when its connection was cut.
     pub status: Option<u16>,
 }

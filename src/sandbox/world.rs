@@ -1,8 +1,20 @@
 //! Everything that the calls of one sandbox share, its clock and its dice.
 
 use super::{
-    control::Info, data, data::random::Random, door::Credential, fault::Faults, grant::Grants, hold::Gates,
-    limits::Limits, lock, options::Options, store::Store, traffic::Traffic, webhooks::Webhooks,
+    control::Info,
+    data,
+    data::{Seed, random::Random},
+    door::Credential,
+    fault::Faults,
+    grant::Grants,
+    hold::Gates,
+    limits::Limits,
+    lock,
+    options::Options,
+    store::Store,
+    switches::Switchboard,
+    traffic::Traffic,
+    webhooks::Webhooks,
 };
 use jiff::Timestamp;
 use std::{
@@ -28,6 +40,7 @@ pub(super) struct World {
     ahead: AtomicU64,
     pub traffic: Traffic,
     pub faults: Faults,
+    pub switches: Switchboard,
     pub gates: Arc<Gates>,
     /// Nanoseconds.
     pub latency: AtomicU64,
@@ -55,13 +68,14 @@ impl World {
         Arc::new(Self {
             credentials: RwLock::new(tokens.collect()),
             store: RwLock::new(store),
-            info: Info::new(places, oauth, webhooks.public_key()),
+            info: Info::new(places, options.written.as_ref().and_then(Seed::first), oauth, webhooks.public_key()),
             grants,
             webhooks,
             started: Instant::now(),
             ahead: AtomicU64::new(0),
             traffic: Traffic::new(keep_calls),
             faults: Faults::default(),
+            switches: Switchboard::new(options.written.as_ref().map(|seed| seed.switches.clone()).unwrap_or_default()),
             gates: Arc::default(),
             latency: AtomicU64::new(nanos(options.latency)),
             limits: Mutex::new(Limits::new(&options)),

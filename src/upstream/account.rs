@@ -64,13 +64,14 @@ impl Account {
         credential: Credential,
         allowance: Allowance,
     ) -> Self {
+        // By name, not by token: a rotated key sees the same location with the same eyes.
+        let view = View::new(location, "configured");
         Self {
             location: location.into(),
             name: name.map(Into::into),
             timezone,
-            // By name, not by token: a rotated key sees the same location with the same eyes.
-            view: View::new(location, "configured"),
-            governor: Governor::new(allowance, None),
+            view,
+            governor: Governor::new(allowance, &view.name(), None),
             credential,
             refused: Mutex::default(),
             lacking: AtomicU8::new(0),
@@ -134,7 +135,7 @@ impl Account {
         places: Arc<Semaphore>,
     ) -> Self {
         let view = View::new(location, &format!("of a caller: {}", token.expose_secret()));
-        let governor = Governor::new(allowance.clone(), Some(places));
+        let governor = Governor::new(allowance.clone(), &view.name(), Some(places));
         Self { view, governor, is_callers: true, ..Self::new(location, None, timezone, token, allowance) }
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode, Url};
+use tokio::time::Instant;
 
 use super::account::Account;
 use super::call::{Call, Route};
@@ -16,6 +17,7 @@ use super::errand::Errand;
 use super::error::{Error, Fault, classify};
 use super::governor::{Limits, Permit};
 use crate::metrics::Metrics;
+use crate::traces;
 
 /// Most bytes that are read of one answer.
 const MAX_BODY: usize = 16 << 20;
@@ -146,8 +148,11 @@ impl Client {
             request.headers_mut().insert(CONTENT_TYPE, JSON);
             *request.body_mut() = Some(body.to_string().into());
         }
+        let traced = errand.within.as_ref().map(|within| within.call(route, permit.resent, errand.lane.word()));
+        request.headers_mut().extend(traced.as_ref().and_then(traces::Call::header));
         let answer = self.ask(call.route, request, bearer, permit).await;
         errand.note_end(told, outcome(&answer));
+        traced.into_iter().for_each(|call| call.end(permit.status, outcome(&answer)));
         if answer.as_ref().is_err_and(|error| matches!(error.fault, Fault::Scope(_))) {
             bearer.note_refused(call.route.refused_with());
         }
@@ -199,8 +204,9 @@ impl Client {
         bearer: &Bearer,
         permit: &mut Permit,
     ) -> Result<Vec<u8>, Error> {
+        let began = Instant::now();
         let answer = self.ask_and_look(route, request, bearer, permit, |_| ()).await;
-        self.metrics.called(route.template, outcome(&answer));
+        self.metrics.called(route.template, outcome(&answer), began.elapsed());
         answer
     }
 
@@ -215,7 +221,7 @@ impl Client {
         let headers = request.headers_mut();
         // With those that the client adds itself, so that the map does not grow; nor do its copies, for which the client would name
         // the host.
-        headers.reserve(6);
+        headers.reserve(7);
         headers.insert(AUTHORIZATION, bearer.header());
         headers.insert(VERSION, HeaderValue::from_static(version));
         if let Some(host) = &self.host {
@@ -227,6 +233,7 @@ impl Client {
         let (told, status) = (Limits::told(answer.headers()), answer.status());
         let retry_after = if status.is_success() { None } else { retry_after(answer.headers()) };
         let shut = (status == StatusCode::TOO_MANY_REQUESTS).then_some(retry_after);
+        permit.status = Some(status.as_u16());
         permit.answered(&told, shut);
         look(answer.headers());
         let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0).min(1 << 20) as usize);

@@ -8,9 +8,11 @@ use std::time::Duration;
 use ahash::RandomState;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
+use tracing::field::{DisplayValue, display};
 
 use super::timeline::{Sent, Timeline};
 use crate::cache::{EntityKey, Held, HeldAny};
+use crate::traces::{TraceId, Within};
 
 /// Who goes before whom where calls have to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,20 @@ pub enum Lane {
 
 impl Lane {
     /// How many there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// All of them, in the order in which they go.
+    pub const ALL: [Self; 4] = [Self::Writes, Self::Reads, Self::Background, Self::Renewals];
+
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Writes => "writes",
+            Self::Reads => "reads",
+            Self::Background => "background",
+            Self::Renewals => "renewals",
+        }
+    }
 }
 
 /// Who pays for calls. Inside a lane all who pay get the same share, however much each of them asks for.
@@ -43,6 +58,8 @@ pub struct Errand {
     pub payer: Payer,
     /// Until when an answer is of use; `None`: whenever it comes.
     pub deadline: Option<Instant>,
+    /// The operation that it is for, where that is traced.
+    pub within: Option<Within>,
     bill: Arc<Bill>,
 }
 
@@ -59,7 +76,7 @@ struct Bill {
 impl Errand {
     /// Readings for somebody who waits until then.
     pub fn new(payer: Payer, deadline: Option<Instant>) -> Self {
-        Self { lane: Lane::Reads, payer, deadline, bill: Arc::default() }
+        Self { lane: Lane::Reads, payer, deadline, within: None, bill: Arc::default() }
     }
 
     /// The same errand in another lane.
@@ -81,6 +98,11 @@ impl Errand {
     #[must_use]
     pub fn without_end(&self) -> Self {
         Self { deadline: None, ..self.clone() }
+    }
+
+    /// The id of the trace that it is in, for log lines.
+    pub fn trace_id(&self) -> Option<DisplayValue<TraceId>> {
+        self.within.as_ref().map(|within| display(within.trace_id()))
     }
 
     /// Whether there is time left.

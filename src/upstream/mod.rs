@@ -5,6 +5,7 @@ mod call;
 mod client;
 mod connections;
 pub mod credential;
+mod elsewhere;
 mod errand;
 mod error;
 mod governor;
@@ -30,6 +31,7 @@ pub use account::Account;
 pub use call::{Call, Route};
 pub use client::Client;
 pub use credential::{Credential, Trouble};
+pub use elsewhere::Ear;
 pub use errand::{Errand, Lane, Payer};
 pub use error::{Error, Fault};
 pub use governor::{Allowance, Limits, Standing};
@@ -41,12 +43,14 @@ pub use timeline::Sent;
 pub use together::{Several, Together};
 pub use write::{Shelf, Write};
 
+use elsewhere::Carried;
 use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots, Tag};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag};
 use crate::changes::Changes;
+use crate::replicas::Replicas;
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -77,6 +81,9 @@ pub struct Ttls {
 pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
     /// What it is answered with.
     type Answer: Send + Sync + 'static;
+
+    /// What sort of thing it asks for.
+    const KIND: Kind;
 
     /// The location that is asked.
     fn account(&self) -> &Arc<Account>;
@@ -179,6 +186,7 @@ struct Parts {
     lately: Lately,
     together: Knowledge,
     changes: Arc<Changes>,
+    replicas: Option<Replicas>,
 }
 
 /// What the cache has of an answer.
@@ -208,11 +216,20 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Puts the parts together. `changes`: who is told of the changes that are made.
-    pub fn new(client: Client, cache: EntityCache, retry: Policy, ttls: Ttls, changes: Arc<Changes>) -> Self {
+    /// Puts the parts together. `changes`: who is told of the changes that are made; `join`: the way to the other gateways.
+    pub fn new(
+        client: Client,
+        cache: EntityCache,
+        (retry, ttls): (Policy, Ttls),
+        changes: Arc<Changes>,
+        join: impl FnOnce(Ear) -> Option<Replicas>,
+    ) -> Self {
         let lately = Lately::new(cache.clock().clone());
         let (flights, forgetting, together) = (Flights::default(), Mutex::default(), Knowledge::default());
-        let parts = Arc::new(Parts { client, cache, flights, retry, ttls, forgetting, lately, together, changes });
+        let parts = Arc::new_cyclic(|parts| {
+            let replicas = join(Ear(parts.clone()));
+            Parts { client, cache, flights, retry, ttls, forgetting, lately, together, changes, replicas }
+        });
         Self { parts, errand: Errand::new(Payer::default(), None) }
     }
 
@@ -330,21 +347,41 @@ impl Upstream {
     }
 
     fn session(&self, account: &Arc<Account>, as_of: Epoch) -> Session {
-        Session { upstream: self.clone(), account: account.clone(), as_of, passing: AtomicBool::new(false) }
+        Session {
+            upstream: self.clone(),
+            account: account.clone(),
+            as_of,
+            passing: AtomicBool::new(false),
+            carried: None,
+        }
     }
 
     /// Reads from the upstream and keeps what it read.
     async fn read<Q: Question>(self, question: Q, as_of: Epoch, together: Option<Share<Q>>) -> Landed {
         let Parts { cache, ttls, .. } = &*self.parts;
         let ttl = question.ttl(ttls);
-        let session = self.session(question.account(), as_of);
-        let (value, bytes, ttl) = match together::fetch(&question, &session, together).await? {
+        let mut session = self.session(question.account(), as_of);
+        if self.parts.replicas.is_some() && !ttl.is_zero() {
+            session.carried = Box::pin(self.look_elsewhere(&question, together.is_none())).await;
+        }
+        let is_found = session.carried.as_ref().is_some_and(Carried::is_found);
+        let mut fetched = together::fetch(&question, &session, together.filter(|_| !is_found)).await;
+        if fetched.is_err() && is_found {
+            // A gateway of another version may have read it.
+            session = self.session_now(question.account());
+            fetched = Box::pin(together::fetch(&question, &session, None)).await;
+        }
+        let (value, bytes, ttl) = match fetched? {
             Some((answer, bytes)) => (Some(answer), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
         let slots = self.slots(&question, value.as_deref());
         let passes = session.passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
-        let origin = cache.origin(slots, as_of, if passes { ttl.min(PASSING_TTL) } else { ttl });
+        if let Some(carried) = session.carried.as_ref().filter(|_| !passes) {
+            self.keep_elsewhere(&question, value.as_deref(), carried, ttl);
+        }
+        let ttl = if passes { ttl.min(PASSING_TTL) } else { ttl };
+        let origin = elsewhere::origin(cache, session.carried.as_ref(), slots, as_of, ttl);
         let held = Held { value, origin };
         // Before the flight is over: who asks again for the same errand has to find it.
         self.errand.remember(question.key(), held.any());

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::errand::Lane;
 use super::governor::Held as HeldBack;
-use super::{Account, Call, Error, Fault, PASSING_TTL, Parts, Question, Upstream};
+use super::{Account, Call, Carried, Error, Fault, PASSING_TTL, Parts, Question, Upstream, elsewhere};
 use crate::cache::{Epoch, Held, Kind};
 
 /// What one reading may use.
@@ -17,6 +17,8 @@ pub struct Session {
     pub(super) as_of: Epoch,
     /// Set when the answer will soon be another.
     pub(super) passing: AtomicBool,
+    /// What another gateway has read of it, or is to have.
+    pub(super) carried: Option<Carried>,
 }
 
 impl Session {
@@ -44,16 +46,23 @@ impl Session {
 
     /// The body of the answer, after retries. `None`: the upstream says that there is no such record.
     pub async fn get(&self, call: &Call) -> Result<Option<Vec<u8>>, Error> {
-        match self.try_until_it_works(call).await {
-            Ok(body) => Ok(Some(body)),
+        if let Some(body) = self.carried.as_ref().and_then(Carried::take) {
+            return Ok(body);
+        }
+        let body = match self.try_until_it_works(call).await {
+            Ok(body) => Some(body),
             // A list cannot be missing; whoever says so of one is not the Contacts API.
-            Err(error) if error.fault == Fault::NotFound && call.names_a_record() => Ok(None),
+            Err(error) if error.fault == Fault::NotFound && call.names_a_record() => None,
             Err(error) if error.fault == Fault::NotFound => {
                 let why = "the upstream has no such list".into();
-                Err(Error { fault: Fault::Gateway(why), ..error })
+                return Err(Error { fault: Fault::Gateway(why), ..error });
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        if let Some(carried) = &self.carried {
+            carried.note(body.as_deref());
         }
+        Ok(body)
     }
 
     async fn try_until_it_works(&self, call: &Call) -> Result<Vec<u8>, Error> {
@@ -70,6 +79,7 @@ impl Session {
                 self.upstream.try_aside(self.account.clone(), call.clone(), permit);
                 return Err(HeldBack::Down.to_error(call.route(), last));
             }
+            permit.resent = tried - 1;
             let error = match parts.client.send(errand, &self.account, call, &mut permit).await {
                 Ok(body) => return Ok(body),
                 Err(error) => error,
@@ -84,7 +94,8 @@ impl Session {
                 }
                 None if error.fault == Fault::NotFound => return Err(error),
                 None => {
-                    tracing::warn!(%error, tried, location = &*self.account.location, "upstream call failed");
+                    let (location, trace_id) = (&*self.account.location, errand.trace_id());
+                    tracing::warn!(%error, tried, location, trace_id, "upstream call failed");
                     return Err(error);
                 }
             }
@@ -105,7 +116,7 @@ impl Session {
         let slots = self.upstream.slots(question, Some(&answer));
         let ttl = question.ttl(ttls);
         let ttl = if self.upstream.parts.lately.is_in_doubt(&slots) { ttl.min(PASSING_TTL) } else { ttl };
-        let origin = cache.origin(slots, self.as_of, ttl);
+        let origin = elsewhere::origin(cache, self.carried.as_ref(), slots, self.as_of, ttl);
         cache.insert(key, Held { value: Some(answer), origin }, bytes);
     }
 }

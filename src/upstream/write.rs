@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use super::elsewhere::News;
 use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 use crate::changes::Change;
@@ -96,6 +97,13 @@ impl Shelf<'_> {
 impl Upstream {
     /// Makes everything that was made from this stale, at once and for every caller.
     pub fn forget(&self, tag: Tag<'_>) {
+        let mut news = News::default();
+        news.forget(tag);
+        self.forget_here(tag);
+        self.tell_elsewhere(&news);
+    }
+
+    fn forget_here(&self, tag: Tag<'_>) {
         let _turn = self.parts.forgetting.lock().unwrap_or_else(PoisonError::into_inner);
         self.parts.cache.epochs().forget(tag);
     }
@@ -104,11 +112,19 @@ impl Upstream {
     pub fn changed_elsewhere(&self, location: &str, behind: Behind<'_>, touched: impl FnOnce(&mut dyn FnMut(Tag<'_>))) {
         // Before the forgetting: who reads a list after that has to know.
         self.parts.lately.note(location, behind);
-        touched(&mut |tag| self.forget(tag));
+        let mut news = News::of(location, behind, false);
+        touched(&mut |tag| {
+            self.forget_here(tag);
+            news.forget(tag);
+        });
+        self.tell_elsewhere(&news);
     }
 
     /// Tells those who watch of a change that was made elsewhere.
     pub fn tell_of(&self, change: Change) {
+        let mut news = News::of(&change.location, Behind::Nothing, false);
+        news.change(&change);
+        self.tell_elsewhere(&news);
         self.parts.changes.publish(change);
     }
 
@@ -124,6 +140,8 @@ impl Upstream {
             Lane::Background => Ok(made.await),
             _ => self.errand.in_time(made).await,
         };
+        // Whoever is told what came of it may ask another gateway next.
+        self.forgotten_elsewhere().await;
         match made {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => {
@@ -181,20 +199,29 @@ impl Upstream {
         let epochs = self.parts.cache.epochs();
         // Before the forgetting: who reads after that has to know.
         write.touched(None, &mut |tag| self.parts.lately.doubt(epochs.slot(tag)));
-        self.settle(write, None, None);
+        self.settle_as(write, None, None, true);
         self.publish(write, None);
     }
 
     /// Tells a change to those who watch, after what it touched was forgotten.
     fn publish<W: Write>(&self, write: &W, done: Option<&W::Done>) {
         let changes = &self.parts.changes;
-        if changes.are_watched() {
-            write.tell(done, &mut |change| changes.publish(change));
+        let mut news = News::of(&write.account().location, Behind::Nothing, false);
+        if changes.are_watched() || self.parts.replicas.is_some() {
+            write.tell(done, &mut |change| {
+                news.change(&change);
+                changes.publish(change);
+            });
+            self.tell_elsewhere(&news);
         }
     }
 
     /// Forgets what a change touched, then keeps what its answer told, if it was one that `began`, and tells those who watch.
     pub fn settle<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>) {
+        self.settle_as(write, done, began, false);
+    }
+
+    fn settle_as<W: Write>(&self, write: &W, done: Option<&W::Done>, began: Option<Epoch>, is_doubted: bool) {
         let cache = &self.parts.cache;
         let epochs = cache.epochs();
         // Between the look at what was forgotten meanwhile and the forgetting of one's own, nobody else may forget.
@@ -205,12 +232,17 @@ impl Upstream {
         }
         // Before the forgetting: who reads a list after that has to know.
         self.parts.lately.note(&write.account().location, write.behind(done));
-        write.touched(done, &mut |tag| epochs.forget(tag));
+        let mut news = News::of(&write.account().location, write.behind(done), is_doubted);
+        write.touched(done, &mut |tag| {
+            epochs.forget(tag);
+            news.forget(tag);
+        });
         let as_of = epochs.now();
         for put in shelf.put {
             put(cache, as_of);
         }
         drop(turn);
+        self.tell_elsewhere(&news);
         if done.is_some() {
             self.publish(write, done);
         }

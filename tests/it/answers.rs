@@ -54,7 +54,11 @@ async fn the_same_request_is_answered_from_bytes_however_it_is_spelled() {
         assert_eq!(other.send().await.expect("an answer").text().await.expect("text"), first);
     }
     assert_eq!(stage.hot_by_get("\"none\"").await.text().await.expect("text"), first);
-    assert_eq!(stage.metric("gateway_values_total{from=\"cache\"}").await, 0, "nothing was executed again");
+    assert_eq!(
+        stage.metric("gateway_values_total{from=\"cache\",kind=\"contact\"}").await,
+        0,
+        "nothing was executed again"
+    );
     assert_eq!(stage.calls(), BTreeMap::new());
 }
 
@@ -199,6 +203,8 @@ async fn requests_for_the_same_missing_answer_share_one_execution() {
     assert_eq!(texts.len(), 1);
     assert_eq!(stage.calls(), one_of_each());
     // One execution asked for the values; the others would have shared its readings.
-    assert_eq!(stage.metric("gateway_values_total{from=\"upstream\"}").await, 4);
-    assert_eq!(stage.metric("gateway_values_total{from=\"shared\"}").await, 0);
+    for kind in ["contact", "tasks", "notes", "appointments"] {
+        let values = |from: &str| format!("gateway_values_total{{from=\"{from}\",kind=\"{kind}\"}}");
+        assert_eq!((stage.metric(&values("upstream")).await, stage.metric(&values("shared")).await), (1, 0), "{kind}");
+    }
 }

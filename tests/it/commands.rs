@@ -114,6 +114,30 @@ fn a_key_is_hidden_wherever_settings_are_shown() {
 }
 
 #[test]
+fn what_joins_gateways_is_hidden_and_has_to_be_usable() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("a path");
+    let with = |url: &str, keys: &str| {
+        std::fs::write(file.path(), keys).expect("a file that can be written");
+        let mut settings = GOOD.to_vec();
+        settings.extend([("REDIS_URL", url), ("REDIS_ENCRYPTION_KEY_FILE", path)]);
+        let output = gateway(&["config"], &settings);
+        let told = told(&output);
+        assert!(told.contains("GATEWAY_REDIS") && !told.contains("planted"), "{told}");
+        output.status.code()
+    };
+    let (url, key) =
+        ("rediss://gateway:planted-secret@cache.example:6380/2", "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=");
+    assert_eq!(with(url, &format!("# the newest first\n{key}\n\n{key}\n")), Some(0));
+    for keys in ["", "planted", &format!("{key}\nplanted"), "cGxhbnRlZA=="] {
+        assert_eq!(with(url, keys), Some(64), "{keys}");
+    }
+    for url in ["http://:planted-secret@cache.example", "planted secret", "redis://cache.example/planted"] {
+        assert_eq!(with(url, key), Some(64), "{url}");
+    }
+}
+
+#[test]
 fn a_key_comes_from_a_file_too() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "pit-planted-secret\n").expect("a file that can be written");

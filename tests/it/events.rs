@@ -18,13 +18,13 @@ use tempfile::TempDir;
 use super::support::*;
 
 /// Who sends events.
-struct Sender {
+pub struct Sender {
     pair: Ed25519KeyPair,
-    folder: TempDir,
+    pub folder: TempDir,
 }
 
 impl Sender {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let pair = Ed25519KeyPair::generate().expect("a key");
         let folder = tempfile::tempdir().expect("a folder");
         let der = [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"[..], pair.public_key().as_ref()].concat();
@@ -39,7 +39,7 @@ impl Sender {
         [("WEBHOOK_KEYS", path("key.pem")), ("STATE_DIR", path("state"))]
     }
 
-    async fn stage(&self, options: Options, more: &[(&str, &str)]) -> Stage {
+    pub async fn stage(&self, options: Options, more: &[(&str, &str)]) -> Stage {
         let settings = self.settings();
         let mut settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         settings.extend(more);
@@ -56,7 +56,7 @@ impl Sender {
         post(url, body, &[("x-ghl-signature", &signature)]).await
     }
 
-    async fn tell(&self, stage: &Stage, event: &Value) -> u16 {
+    pub async fn tell(&self, stage: &Stage, event: &Value) -> u16 {
         self.send(&stage.url, event.to_string().into_bytes()).await
     }
 }
@@ -75,7 +75,7 @@ fn ago(seconds: i64) -> String {
 }
 
 /// An event with an id of its own, of the first location, with these keys.
-fn event(sandbox: &Sandbox, kind: &str, more: &Value) -> Value {
+pub fn event(sandbox: &Sandbox, kind: &str, more: &Value) -> Value {
     let id = format!("w-{:016x}", fastrand::u64(..));
     let mut event = json!({ "type": kind, "locationId": sandbox.info().location_id, "appId": "app",
                             "timestamp": ago(0), "webhookId": id });
@@ -84,10 +84,10 @@ fn event(sandbox: &Sandbox, kind: &str, more: &Value) -> Value {
 }
 
 /// Waits until this many events were handled, in whatever way.
-async fn handled(stage: &Stage, wanted: u64) {
+pub async fn handled(stage: &Stage, wanted: u64) {
     until(stage, "gateway_journal_events{state=\"handled\"}", wanted).await;
 }
 
-async fn outcomes(stage: &Stage, kind: &str, outcome: &str) -> u64 {
+pub async fn outcomes(stage: &Stage, kind: &str, outcome: &str) -> u64 {
     stage.metric(&format!("gateway_events_total{{type=\"{kind}\",outcome=\"{outcome}\"}}")).await
 }

@@ -127,6 +127,25 @@ async fn lists_that_are_given_are_bounded_in_a_document_and_in_variables() {
 }
 
 #[tokio::test]
+async fn an_input_object_has_each_field_once_wherever_it_stands() {
+    let stage = Stage::new().await;
+    let twice = "{ contactId: \"a\", tags: [\"x\"], contactId: \"b\" }";
+    for query in [
+        format!("mutation {{ addContactTags(input: {twice}) {{ contact {{ id }} }} }}"),
+        format!(
+            "mutation M($i: AddContactTagsInput! = {twice}) {{ addContactTags(input: $i) {{ contact {{ id }} }} }}"
+        ),
+        format!(
+            "mutation {{ ...F }} fragment F on Mutation {{ addContactTags(input: {twice}) {{ contact {{ id }} }} }}"
+        ),
+    ] {
+        let answer = stage.ask(&query, json!({})).await;
+        assert_eq!(errors(&answer), one_error("", "GRAPHQL_VALIDATION_FAILED"), "{query}: {answer}");
+    }
+    assert_eq!(stage.calls(), BTreeMap::new());
+}
+
+#[tokio::test]
 async fn variables_are_bounded_in_bytes() {
     let query = "query Q($id: ID!) { contact(id: $id) { id } }";
     let bytes = |count: usize| {

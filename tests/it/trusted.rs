@@ -220,6 +220,50 @@ async fn a_trusted_operation_is_run_by_its_name() {
     assert_eq!(stage.calls(), BTreeMap::new());
 }
 
+#[tokio::test]
+async fn a_trusted_operation_takes_its_variables_in_a_body_changes_too() {
+    let twice = "query Twice { gateway { version } }";
+    let both = [("t", TRUSTED), ("c", CHANGE), ("1", twice), ("2", "query Twice { __typename }")];
+    let manifest = file(&apollo(&both));
+    let stage = with_manifest(&manifest, "true").await;
+    let id = stage.ids()[0].clone();
+    let call = |name: &str| stage.method(reqwest::Method::POST, &format!("/operations/{name}"));
+    let variables = json!({ "id": id });
+    for _ in 0..2 {
+        let answer = call("Trusted").json(&variables).send().await.expect("an answer");
+        assert_eq!(answer.json::<Value>().await.expect("JSON")["data"]["contact"]["id"], *id);
+    }
+    assert_eq!(stage.calls(), BTreeMap::from([(CONTACT, 1)]));
+    let answer = call("Change").json(&variables).send().await.expect("an answer");
+    assert_eq!(answer.json::<Value>().await.expect("JSON")["data"]["deleteContact"]["deletedId"], *id);
+    assert_eq!(stage.calls(), BTreeMap::from([("DELETE /contacts/{contactId}", 1)]));
+    let json = |name: &str, body: &str| call(name).header("content-type", "application/json").body(body.to_owned());
+    for (request, status, code) in [
+        // A page elsewhere could send this one without asking first.
+        (call("Change").header("content-type", "text/plain").body(variables.to_string()), 415, "BAD_USER_INPUT"),
+        (
+            call("Change").header("content-type", "application/x-www-form-urlencoded").body(format!("id={id}")),
+            415,
+            "BAD_USER_INPUT",
+        ),
+        (call("Change"), 415, "BAD_USER_INPUT"),
+        (json("Change", &variables.to_string()).header("content-encoding", "gzip"), 415, "BAD_USER_INPUT"),
+        (json("Nothing", "{}"), 404, "NOT_FOUND"),
+        (json("Twice", "{}"), 404, "NOT_FOUND"),
+        (json("Change", "[]"), 400, "BAD_USER_INPUT"),
+        (json("Change", "{\"id\": "), 400, "BAD_USER_INPUT"),
+        (json("Change", ""), 200, "BAD_USER_INPUT"),
+        (json("Change", &format!("{{\"id\": \"{}\"}}", "x".repeat(300 << 10))), 413, "BAD_USER_INPUT"),
+        // What looks like a request of GraphQL is an object of variables, and no other document.
+        (json("Trusted", "{\"query\": \"{ gateway { version } }\"}"), 200, "BAD_USER_INPUT"),
+    ] {
+        let refused = request.send().await.expect("an answer");
+        assert_eq!((refused.status().as_u16(), code), (status, code));
+        assert_eq!(errors(&refused.json().await.expect("JSON"))[0].1, code);
+    }
+    assert_eq!(stage.calls(), BTreeMap::new());
+}
+
 #[test]
 fn a_manifest_that_cannot_be_used_is_told_at_the_start() {
     let needed = [("LOCATION_ID", "L1"), ("API_KEY", "pit-x"), ("UPSTREAM_URL", "http://127.0.0.1:9")];

@@ -170,6 +170,11 @@ impl Action {
 }
 
 impl Planned {
+    /// Whether what it makes is looked for before it is made again.
+    pub fn is_looked_for(&self) -> bool {
+        matches!(self, Self::CreateTask { .. } | Self::AddNote { .. })
+    }
+
     /// Its name, as in the file.
     pub fn name(&self) -> &'static str {
         match self {

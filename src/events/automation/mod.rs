@@ -5,6 +5,7 @@
 
 mod action;
 mod address;
+mod among;
 mod condition;
 mod facts;
 mod form;
@@ -13,7 +14,7 @@ mod own;
 mod perform;
 mod post;
 mod rehearse;
-mod rules;
+pub(crate) mod rules;
 mod run;
 mod schedule;
 mod schema;
@@ -25,18 +26,21 @@ mod trigger;
 use std::sync::Arc;
 
 use anyhow::Context;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 
 pub use form::Problem;
-pub use rehearse::{reads, rehearse};
+pub use rehearse::{Rehearsed, reads, rehearse};
 pub use rules::Rules;
 pub use schema::Schema;
 pub use shown::{Followed, followed};
 
-use super::{Event, Journal};
+use super::{Event, Journal, Later};
 use crate::clock::Clock;
+use crate::replicas::Link;
 use crate::upstream::Account;
+use among::Among;
 use post::Post;
 
 /// The automations of this gateway.
@@ -45,8 +49,10 @@ pub struct Automations {
     schema: Schema,
     accounts: Vec<Arc<Account>>,
     journal: Journal,
+    among: Among,
     post: Post,
     clock: Clock,
+    started: Timestamp,
     /// A timer was set.
     timers: Notify,
 }
@@ -60,23 +66,32 @@ pub struct Deliveries {
 }
 
 impl Automations {
-    /// Those of these rules, at these locations.
+    /// Those of these rules, at these locations. `link`: to the gateways that have the same.
     pub fn new(
         rules: Rules,
         schema: Schema,
         accounts: Vec<Arc<Account>>,
         journal: Journal,
         deliveries: Deliveries,
-        clock: Clock,
+        (link, clock): (Option<Link>, Clock),
     ) -> anyhow::Result<Self> {
         let post = Post::new(deliveries.secret, deliveries.allow_private)
             .context("the client of deliveries could not be made")?;
-        Ok(Self { rules, schema, accounts, journal, post, clock, timers: Notify::new() })
+        let (among, started) = (Among(link), now(&clock));
+        Ok(Self { rules, schema, accounts, journal, among, post, clock, started, timers: Notify::new() })
     }
 
     /// Everything that they want because of an event. `name`: the journal's name of it. An error: some of it is to be done at another
     /// time.
-    pub async fn follow(&self, name: &str, event: &Event) -> Result<(), String> {
+    pub async fn follow(&self, name: &str, event: &Event) -> Result<(), Later> {
         self.handle(name, event).await
     }
+
+    fn now(&self) -> Timestamp {
+        now(&self.clock)
+    }
+}
+
+fn now(clock: &Clock) -> Timestamp {
+    clock.wall().try_into().unwrap_or(Timestamp::MAX)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::among::Among;
 use super::store::{self, Own};
 use crate::events::Event;
 use crate::events::Journal;
@@ -27,9 +28,25 @@ pub fn is_made(journal: &Journal, location: &str, sort: &str, id: &str) -> Resul
     Ok(store::own(journal, &made(location, sort, id).key)?.is_some())
 }
 
-/// Whether an event tells of something that automations did. Of a contact's tags: if they are those that it had after that, or it
-/// tells none.
-pub fn is_own(journal: &Journal, location: &str, event: &Event) -> Result<bool, Trouble> {
+/// Whether an event tells of something that automations did, of this gateway or another one. Of a contact's tags: if they are
+/// those that it had after that, or it tells none.
+pub async fn is_own_of_any(journal: &Journal, among: &Among, location: &str, event: &Event) -> Result<bool, Trouble> {
+    if is_own(journal, location, event)? {
+        return Ok(true);
+    }
+    let record = event.record();
+    let Some(id) = record.get("id").and_then(Value::as_str) else { return Ok(false) };
+    let own = match &*event.kind {
+        "TaskCreate" => made(location, "task", id),
+        "NoteCreate" => made(location, "note", id),
+        "TaskComplete" => completed(location, id),
+        "ContactTagUpdate" => tagged(location, id, record.get("tags").unwrap_or(&Value::Null)),
+        _ => return Ok(false),
+    };
+    Ok(among.is_own(&own, own.tags.is_none() || record.get("tags").is_none()).await)
+}
+
+fn is_own(journal: &Journal, location: &str, event: &Event) -> Result<bool, Trouble> {
     let record = event.record();
     let Some(id) = record.get("id").and_then(Value::as_str) else { return Ok(false) };
     match &*event.kind {

@@ -12,6 +12,7 @@ use super::action::later;
 use super::facts::Facts;
 use super::names::{Needs, named};
 use super::rules::{Automation, Rules};
+use super::run::Verdict;
 use super::store::{self, Timer};
 use super::trigger::{Moment, Trigger};
 use crate::changes::{ChangeKind, ChangedResource};
@@ -82,43 +83,41 @@ pub fn timers(rules: &Rules, event: &Event, now: Timestamp) -> Vec<Timer> {
 }
 
 /// What has to be read to know whether a date is still the same.
-pub fn needs(rules: &[&Automation], into: &mut Needs) {
-    for rule in rules {
-        if let Trigger::Moment(moment) = &rule.when {
-            into.record.extend([moment.date, "status"]);
-        }
+pub fn needs(rule: &Automation, into: &mut Needs) {
+    if let Trigger::Moment(moment) = &rule.when {
+        into.record.extend([moment.date, "status"]);
     }
 }
 
 impl Automations {
-    /// Whether the date that a timer was set for is still there. An error inside: why the automation is not run.
+    /// Whether the date that a timer was set for is still there.
     pub(super) async fn still(
         &self,
         rule: &Automation,
         moment: &Moment,
         event: &Event,
         facts: &Facts,
-    ) -> Result<Result<(), String>, String> {
+    ) -> Result<Verdict, String> {
         let (name, _) = named(moment.of);
         let record = &facts.values[name];
         if !facts.is_there {
-            return Ok(Err(format!("the {name} is not there any more")));
+            return Ok(Verdict::Never(format!("the {name} is not there any more")));
         }
         let over = ["COMPLETED", "CANCELLED", "INVALID"];
         if let Some(status) = record["status"].as_str().filter(|status| over.contains(status)) {
-            return Ok(Err(format!("the {name} is {}", status.to_lowercase())));
+            return Ok(Verdict::Never(format!("the {name} is {}", status.to_lowercase())));
         }
         let Some(date) = record[moment.date].as_str().and_then(|text| text.parse::<Timestamp>().ok()) else {
-            return Ok(Err(format!("the {name} has no {} any more", moment.date)));
+            return Ok(Verdict::Never(format!("the {name} has no {} any more", moment.date)));
         };
         if moment.is_over(date, self.now()) {
-            return Ok(Err(format!("the {name}'s {} is over", moment.date)));
+            return Ok(Verdict::Never(format!("the {name}'s {} is over", moment.date)));
         }
         if moment.at(date) <= self.now() {
-            return Ok(Ok(()));
+            return Ok(Verdict::Runs);
         }
         let (Some(contact), Some(id)) = (&facts.contact, &facts.record) else {
-            return Ok(Err("the event does not tell whose it is".to_owned()));
+            return Ok(Verdict::Never("the event does not tell whose it is".to_owned()));
         };
         let timer = Timer {
             kind: kind(moment.of).into(),
@@ -131,7 +130,7 @@ impl Automations {
         };
         store::set_timers(&self.journal, vec![timer]).await.map_err(|trouble| trouble.to_string())?;
         self.timers.notify_one();
-        Ok(Err(format!("the {name}'s {} was moved to {date}", moment.date)))
+        Ok(Verdict::Moved(format!("the {name}'s {} was moved to {date}", moment.date)))
     }
 
     /// Hands the timers that are due to the journal, forever. `wake`: it has something new.

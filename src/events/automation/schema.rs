@@ -13,9 +13,11 @@ use crate::operation::Operations;
 use crate::resources::contact::start_workflow;
 use crate::upstream::{Account, Errand, Fault, Id, Lane, Payer};
 
-/// Most time for one question or one change.
+/// Most time for one question.
 const TIME: Duration = Duration::from_secs(30);
-/// By then a change is sent or not at all: its answer has to be there, or to have been given up, before it is tried again.
+/// No end to speak of: a change ends by itself, since each of its calls has its time, and nobody may try it again before.
+const ENDS: Duration = Duration::from_secs(3600);
+/// By then a change is sent or not at all.
 const SENT_WITHIN: Duration = Duration::from_secs(15);
 
 /// All automations take turns with the callers as one of them.
@@ -50,7 +52,7 @@ impl Unmade {
 impl Schema {
     /// The data of a query. What the upstream does not have is null, without an error.
     pub async fn ask(&self, account: &Arc<Account>, query: &str, variables: Value) -> Result<Value, Unmade> {
-        let (data, unmade) = self.run(self.request(account), query, variables).await;
+        let (data, unmade) = self.run(self.request(account, TIME), query, variables).await;
         unmade.map_or(Ok(data), Err)
     }
 
@@ -58,9 +60,8 @@ impl Schema {
     pub async fn change(&self, account: &Arc<Account>, mutation: &str, input: Value) -> Result<Value, Unmade> {
         let mut variables = Map::new();
         variables.insert("input".to_owned(), input);
-        let (data, unmade) = self
-            .run(self.request(account).in_background(Instant::now() + SENT_WITHIN), mutation, variables.into())
-            .await;
+        let request = self.request(account, ENDS).in_background(Instant::now() + SENT_WITHIN);
+        let (data, unmade) = self.run(request, mutation, variables.into()).await;
         unmade.map_or(Ok(data), Err)
     }
 
@@ -79,9 +80,9 @@ impl Schema {
         })
     }
 
-    fn request(&self, account: &Arc<Account>) -> Request {
+    fn request(&self, account: &Arc<Account>, time: Duration) -> Request {
         let caller = Arc::new(Caller { account: account.clone(), scopes: Scopes::ALL });
-        Request::new(caller, PAYER, self.loader.clone(), Instant::now() + TIME)
+        Request::new(caller, PAYER, self.loader.clone(), Instant::now() + time)
     }
 
     async fn run(&self, request: Request, document: &str, variables: Value) -> (Value, Option<Unmade>) {

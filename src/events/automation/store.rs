@@ -12,6 +12,9 @@ use crate::events::journal::{Trouble, existing, json};
 const RUNS: TableDefinition<&str, &[u8]> = TableDefinition::new("runs");
 const RUNS_AT: TableDefinition<(i64, &str), ()> = TableDefinition::new("runs_at");
 
+/// How many bytes they are.
+const RUNS_SIZE: TableDefinition<&str, u64> = TableDefinition::new("runs_size");
+
 /// Automation, contact, when, event: the runs that did something.
 type Run = (&'static str, &'static str, i64, &'static str);
 const RUNS_FOR: TableDefinition<Run, ()> = TableDefinition::new("runs_for");
@@ -27,6 +30,9 @@ const TIMERS_DUE: TableDefinition<(i64, &str), ()> = TableDefinition::new("timer
 /// Most events whose decisions are kept, and most timers.
 const MOST: u64 = 100_000;
 
+/// Most bytes of the decisions that are kept: a rendered text is in them whole.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// So many changes of a contact's tags are told apart from those of others.
 const MOST_CHANGES: usize = 8;
 
@@ -34,7 +40,7 @@ const MOST_CHANGES: usize = 8;
 const HOUR: i64 = 3_600_000;
 
 /// The upstream tells of a change within minutes, and again for an hour (CONTRACT).
-const OWN_FOR: SignedDuration = SignedDuration::from_hours(3);
+pub const OWN_FOR: SignedDuration = SignedDuration::from_hours(3);
 
 /// What an automation decided to do because of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +61,9 @@ pub struct Decided {
     pub location: Box<str>,
     pub contact: Option<Box<str>>,
     pub decisions: Vec<Decision>,
+    /// The automations that are judged again when the event is handled again.
+    #[serde(default)]
+    pub undecided: Vec<Box<str>>,
 }
 
 impl Decided {
@@ -110,46 +119,65 @@ pub fn decided(journal: &Journal, event: &str) -> Result<Option<Decided>, Troubl
 }
 
 /// Writes down what is to be done, less what is too much for one contact in an hour, before anything of it is done.
-/// `per_hour`: the most for each decision.
-pub async fn decide(journal: &Journal, event: &str, decided: Decided, per_hour: Vec<u32>) -> Result<Decided, Trouble> {
-    let event = event.to_owned();
-    journal.file().write(move |transaction| write_decided(transaction, &event, decided, &per_hour)).await
+/// `fresh`: what is decided beside what was, each with the most for an hour.
+pub async fn decide(
+    journal: &Journal,
+    event: &str,
+    decided: Decided,
+    fresh: Vec<(Decision, u32)>,
+) -> Result<Decided, Trouble> {
+    let (event, most) = (event.to_owned(), (MOST, MOST_BYTES));
+    journal.file().write(move |transaction| write_decided(transaction, &event, decided, fresh, most)).await
 }
 
 fn write_decided(
     transaction: &WriteTransaction,
     event: &str,
     mut decided: Decided,
-    per_hour: &[u32],
+    fresh: Vec<(Decision, u32)>,
+    (most_runs, most_bytes): (u64, u64),
 ) -> Result<Decided, redb::Error> {
     let (now, whose) = (decided.at.as_millisecond(), &*decided.whose());
     let mut runs_for = transaction.open_table(RUNS_FOR)?;
-    for (decision, most) in decided.decisions.iter_mut().zip(per_hour) {
+    for (mut decision, most) in fresh {
         if decision.skipped.is_some() {
+            decided.decisions.push(decision);
             continue;
         }
         let name = &*decision.automation;
         let ago = now - HOUR;
         runs_for.retain_in((name, whose, i64::MIN, "")..(name, whose, ago, ""), |_, ()| false)?;
-        if runs_for.range((name, whose, ago, "")..(name, whose, i64::MAX, ""))?.count() >= *most as usize {
+        if runs_for.range((name, whose, ago, "")..(name, whose, i64::MAX, ""))?.count() >= most as usize {
             decision.skipped = Some(format!("it ran {most} times for this contact in an hour already"));
             decision.steps.clear();
-            continue;
+        } else {
+            runs_for.insert((name, whose, now, event), ())?;
         }
-        runs_for.insert((name, whose, now, event), ())?;
+        decided.decisions.push(decision);
     }
     let mut runs = transaction.open_table(RUNS)?;
     let mut runs_at = transaction.open_table(RUNS_AT)?;
-    runs.insert(event, &*json(&decided))?;
+    let mut size = transaction.open_table(RUNS_SIZE)?;
+    let mut bytes = match size.get("bytes")?.map(|bytes| bytes.value()) {
+        Some(bytes) => bytes,
+        // Nobody has counted them yet.
+        None => runs.iter()?.try_fold(0, |sum, row| Ok::<_, redb::Error>(sum + row?.1.value().len() as u64))?,
+    };
+    let row = json(&decided);
+    let before = runs.insert(event, &*row)?.map_or(0, |before| before.value().len() as u64);
+    bytes = (bytes + row.len() as u64).saturating_sub(before);
     runs_at.insert((now, event), ())?;
-    while runs.len()? > MOST {
+    while runs.len()? > 1 && (runs.len()? > most_runs || bytes > most_bytes) {
         let Some((oldest, _)) = runs_at.pop_first()? else { break };
         let (at, event) = oldest.value();
-        let old = runs.remove(event)?.and_then(|row| serde_json::from_slice::<Decided>(row.value()).ok());
+        let row = runs.remove(event)?;
+        bytes = bytes.saturating_sub(row.as_ref().map_or(0, |row| row.value().len() as u64));
+        let old = row.and_then(|row| serde_json::from_slice::<Decided>(row.value()).ok());
         for (old, decision) in old.iter().flat_map(|old| old.decisions.iter().map(move |one| (old, one))) {
             runs_for.remove((&*decision.automation, &*old.whose(), at, event))?;
         }
     }
+    size.insert("bytes", bytes)?;
     Ok(decided)
 }
 
@@ -244,4 +272,40 @@ pub async fn end_timers(journal: &Journal, timers: Vec<Timer>) -> Result<(), Tro
         Ok(())
     };
     journal.file().write(work).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_too_many_bytes_the_oldest_decisions_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(dir.path()).unwrap();
+        let write = async |event: &'static str, at: i64, note: usize, most: u64| {
+            let decided = Decided {
+                at: Timestamp::from_second(at).unwrap(),
+                location: "L".into(),
+                contact: None,
+                decisions: Vec::new(),
+                undecided: Vec::new(),
+            };
+            let steps = vec![Ok(Planned::AddNote { note: "x".repeat(note) })];
+            let fresh = vec![(Decision { automation: "a".into(), skipped: None, steps }, 100)];
+            let work =
+                move |transaction: &WriteTransaction| write_decided(transaction, event, decided, fresh, (100, most));
+            journal.file().write(work).await.unwrap();
+        };
+        let known = || ["a", "b", "c"].map(|event| decided(&journal, event).unwrap().is_some());
+        write("a", 1, 400, 2_000).await;
+        write("b", 2, 400, 2_000).await;
+        assert_eq!(known(), [true, true, false]);
+        write("c", 3, 1_000, 2_000).await;
+        assert_eq!(known(), [false, true, true]);
+        // The same once more is in its own place, and one that is larger than all room is kept alone.
+        write("c", 3, 1_000, 2_000).await;
+        assert_eq!(known(), [false, true, true]);
+        write("a", 4, 5_000, 2_000).await;
+        assert_eq!(known(), [true, false, false]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The texts of actions: templates, rendered for where their values go.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::LazyLock;
 
 use minijinja::value::{Serde, Value};
@@ -59,10 +60,16 @@ impl Template {
     /// What it becomes with these values.
     pub fn render(&self, values: &serde_json::Map<String, Json>) -> Result<String, String> {
         let template = self.goes.environment().template_from_str(&self.source).map_err(|error| told(&error))?;
-        let text = template.render(Value::from(Serde(values))).map_err(|error| told(&error))?;
-        match text.len() <= LONGEST_TEXT {
-            true => Ok(text),
-            false => Err(format!("it becomes longer than {LONGEST_TEXT} bytes")),
+        let mut text = Bounded::default();
+        let rendered = template.render_captured_to(Value::from(Serde(values)), &mut text).map(drop);
+        if text.is_full {
+            return Err(format!("it becomes longer than {LONGEST_TEXT} bytes"));
+        }
+        rendered.map_err(|error| told(&error))?;
+        let text = String::from_utf8(text.bytes).map_err(|_| "it becomes no text".to_owned())?;
+        match self.goes == Goes::Url && climbs(&text) {
+            true => Err("a part of its path becomes `.` or `..`, which leads elsewhere".to_owned()),
+            false => Ok(text),
         }
     }
 
@@ -70,6 +77,34 @@ impl Template {
     pub fn begins_with(&self) -> &str {
         self.source.split('{').next().unwrap_or_default()
     }
+}
+
+/// What takes no more than a text may be long.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + part.len() > LONGEST_TEXT {
+            self.is_full = true;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the path of a URL has a segment of dots, which a client takes for a step upwards, however the dots are encoded.
+fn climbs(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.split(['/', '\\']).any(|segment| matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | ".."))
 }
 
 impl Goes {
@@ -167,6 +202,29 @@ mod tests {
         ] {
             let told = render(source, Goes::Text, ann()).expect_err(source);
             assert!(told.contains(why) && !told.contains("Neil"), "{source}: {told}");
+        }
+    }
+
+    #[test]
+    fn no_value_climbs_in_the_path_of_a_url() {
+        let render = |source, value: &str| render(source, Goes::Url, json!({ "v": value }));
+        for (source, value) in [
+            ("https://x.test/a/{{ v }}/b", ".."),
+            ("https://x.test/a/{{ v }}", "."),
+            ("https://x.test/a/.{{ v }}?q", "."),
+            ("https://x.test/a/{{ v }}{{ v }}#f", "."),
+            ("https://x.test/a/%2e{{ v }}/", "."),
+            ("https://x.test/a/%2E{{ v }}", "."),
+        ] {
+            assert!(render(source, value).expect_err(source).contains("elsewhere"), "{source}");
+        }
+        for (source, value, want) in [
+            ("https://x.test/a/{{ v }}", "...", "https://x.test/a/..."),
+            ("https://x.test/a/{{ v }}", "1.5", "https://x.test/a/1.5"),
+            ("https://x.test/a/{{ v }}", "../b", "https://x.test/a/..%2Fb"),
+            ("https://x.test/a?v={{ v }}", "..", "https://x.test/a?v=.."),
+        ] {
+            assert_eq!(render(source, value).as_deref(), Ok(want), "{source}");
         }
     }
 

@@ -80,10 +80,9 @@ impl Entry {
     /// What arrived; its place is given by the journal.
     pub fn new(event: Option<&Event>, body: &[u8], arrived: Timestamp) -> Self {
         let change = event.and_then(Event::change);
-        let sent = event.and_then(|event| event.id.as_deref()).filter(|id| is_plain(id));
         Self {
             id: 0,
-            event: sent.map_or_else(|| digest(body), Into::into),
+            event: name(event, body),
             kind: event.map(|event| brief(&event.kind)).unwrap_or_default(),
             location_id: event.and_then(|event| event.location.as_deref()).map(brief),
             contact_id: change.map(|change| brief(&change.contact)),
@@ -114,6 +113,12 @@ impl Entry {
     pub fn renew(&mut self) {
         (self.state, self.tries, self.due, self.why) = (State::Waiting, 0, None, None);
     }
+}
+
+/// The sender's id of an event, or a digest of what was sent.
+pub fn name(event: Option<&Event>, body: &[u8]) -> Box<str> {
+    let sent = event.and_then(|event| event.id.as_deref()).filter(|id| is_plain(id));
+    sent.map_or_else(|| digest(body), Into::into)
 }
 
 /// Whether an id of the sender's can be one here: it is shown, and part of a key.

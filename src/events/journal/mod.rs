@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, TableError, WriteTransaction};
 use sha2::{Digest, Sha256};
 
-pub use entry::{Entry, Outcome, State};
+pub use entry::{Entry, Outcome, State, name};
 pub use ledger::{Begun, Effect, EffectId};
 
 use super::Event;
@@ -130,6 +130,19 @@ impl Journal {
     pub async fn take(&self, event: Option<&Event>, body: Vec<u8>, arrived: Timestamp) -> Result<Taken, Trouble> {
         let (entry, bounds) = (Entry::new(event, &body, arrived), self.bounds);
         self.file.write(move |transaction| take(transaction, entry, &body, bounds)).await?
+    }
+
+    /// Lets the same event be taken again.
+    pub(in crate::events) async fn unsee(&self, event: &str) -> Result<(), Trouble> {
+        let mark = mark(event);
+        let work = move |transaction: &WriteTransaction| {
+            let when = transaction.open_table(SEEN)?.remove(&mark[..])?.map(|when| when.value());
+            if let Some(when) = when {
+                transaction.open_table(SEEN_UNTIL)?.remove((when, &mark[..]))?;
+            }
+            Ok(())
+        };
+        self.file.write(work).await
     }
 
     /// The events that wait to be handled, in the order of their arrival, after this one.
@@ -253,10 +266,15 @@ fn take(
     Ok(Ok(Taken::New(entry.id)))
 }
 
+/// For how long an event is not taken again.
+pub fn known_for(event: Option<&Event>) -> Duration {
+    if event.is_some_and(|event| event.timestamp.is_some()) { SEEN_FOR } else { UNDATED }
+}
+
 /// What an event is known by.
-fn mark(entry: &Entry) -> [u8; 16] {
+fn mark(event: &str) -> [u8; 16] {
     let mut mark = [0; 16];
-    mark.copy_from_slice(&Sha256::digest(&*entry.event)[..16]);
+    mark.copy_from_slice(&Sha256::digest(event)[..16]);
     mark
 }
 
@@ -273,14 +291,14 @@ fn is_seen(transaction: &WriteTransaction, entry: &Entry) -> Result<bool, redb::
             until.remove((when, &*mark))?;
         }
     }
-    Ok(seen.get(&mark(entry)[..])?.is_some())
+    Ok(seen.get(&mark(&entry.event)[..])?.is_some())
 }
 
 fn note_seen(transaction: &WriteTransaction, entry: &Entry) -> Result<(), redb::Error> {
     let time = if entry.timestamp.is_some() { SEEN_FOR } else { UNDATED };
     let when = entry.arrived.saturating_add(SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX));
     let when = when.unwrap_or(Timestamp::MAX).as_millisecond();
-    let mark = mark(entry);
+    let mark = mark(&entry.event);
     transaction.open_table(SEEN)?.insert(&mark[..], when)?;
     transaction.open_table(SEEN_UNTIL)?.insert((when, &mark[..]), ())?;
     Ok(())

@@ -1,5 +1,6 @@
 //! Order, tries, and ends, with what follows from events written down by a script.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -27,7 +28,7 @@ fn events(dir: &TempDir, failing: &[&str]) -> (Events, mpsc::Receiver<String>) {
         tried.try_send(entry.event.clone().into()).unwrap();
         let mut failing = failing.lock().unwrap();
         let fails = failing.iter().position(|id| **id == *entry.event).map(|at| failing.remove(at));
-        async move { if fails.is_some() { Err("not now".to_owned()) } else { Ok(()) } }.boxed()
+        async move { if fails.is_some() { Err("not now".to_owned().into()) } else { Ok(()) } }.boxed()
     });
     let client =
         Client::new("http://127.0.0.1:9".parse().unwrap(), Duration::from_secs(1), 1, metrics.clone()).unwrap();
@@ -45,8 +46,9 @@ fn events(dir: &TempDir, failing: &[&str]) -> (Events, mpsc::Receiver<String>) {
     let events = Events {
         signatures: Signatures::new(Webhooks::default()),
         journal: Journal::open(dir.path()).unwrap(),
+        claims: None,
         served: Served::Any,
-        upstream: Upstream::new(client, cache, Policy { retries: 0 }, ttls, Arc::default()),
+        upstream: Upstream::new(client, cache, (Policy { retries: 0 }, ttls), Arc::default(), |_| None),
         follow: Some(follow),
         inbox: Inbox::default(),
         folder: dir.path().to_owned(),
@@ -144,4 +146,68 @@ async fn who_waits_for_another_try_does_not_hold_up_the_end_and_is_tried_after_t
 fn the_waits_grow_and_end() {
     let waits: Vec<_> = (0..TRIES).map(|tries| backoff(tries).as_secs()).collect();
     assert_eq!(waits, [1, 4, 16, 64, 256, 1024, 3600, 3600]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_again_while_it_waits_is_tried_as_often_as_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (events, mut tries) = events(&dir, &["a-1"; TRIES as usize]);
+    take(&events, &["a-1"]).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let work = events.work(async {
+        let _ = stopped.await;
+    });
+    let watch = async {
+        for _ in 1..TRIES {
+            tries.recv().await.unwrap();
+        }
+        while states(&events) != [("a-1", State::Waiting, TRIES - 1)] {
+            yield_now().await;
+        }
+        let is_written = Cell::new(false);
+        let replay = async {
+            events.replay(1).await.unwrap();
+            is_written.set(true);
+        };
+        let stand_still = async {
+            while !is_written.get() {
+                yield_now().await;
+            }
+        };
+        join(replay, stand_still).await;
+        tries.recv().await.unwrap();
+        while states(&events) != [("a-1", State::Waiting, 1)] {
+            yield_now().await;
+        }
+        drop(stop);
+    };
+    join(work, watch).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_wanted_before_it_waits_does_not_wait() {
+    let (inbox, began) = (Inbox::default(), tokio::time::Instant::now());
+    inbox.again(7);
+    inbox.wait(7, LONGEST_WAIT).await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    inbox.again(8);
+    inbox.wait(7, FIRST_WAIT).await;
+    assert_eq!(began.elapsed(), FIRST_WAIT, "another one is wanted");
+}
+
+#[tokio::test]
+async fn what_is_wanted_again_while_its_end_is_on_its_way_is_not_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (events, _tries) = events(&dir, &[]);
+    let (places, (_tell, stopping)) = (Semaphore::new(1), watch::channel(false));
+    take(&events, &["a-1"]).await;
+    // It was handled, and that is not known yet at the desk.
+    let mut desk = Desk { from: 2, ..Desk::default() };
+    desk.ids.insert(1);
+    events.replay(1).await.unwrap();
+    events.look(&mut desk, &places, &stopping).await;
+    assert!(desk.busy.is_empty());
+    events.next(&mut desk, &("L".into(), "a".into()), 1, &places, &stopping);
+    events.look(&mut desk, &places, &stopping).await;
+    assert!(desk.busy.len() == 1 && desk.ids.contains(&1));
 }

@@ -14,7 +14,8 @@ use crate::app::App;
 use crate::caller::{Caller, Payer};
 use crate::changes::Watch;
 use crate::graph::{Code, Error, Request};
-use crate::http::graphql::{RETRY, execute};
+use crate::http::execution::execute;
+use crate::http::graphql::RETRY;
 use crate::http::identify::identify;
 use crate::http::track::RequestId;
 use crate::metrics::Outcome;
@@ -70,7 +71,8 @@ impl Asking {
             }
             Ok(None) => {
                 let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
-                match execute(&self.app, self.request(), incoming, asked, id, began).await {
+                let operation = self.app.traces().map(|traces| traces.begin(None, began.elapsed()));
+                match execute(&self.app, self.request(), operation, (incoming, asked), id, began).await {
                     Answer::Refused(refusal) => Opened::Refused(refusal.errors),
                     answer => Opened::Answered(json(answer)),
                 }

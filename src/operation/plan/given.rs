@@ -44,7 +44,12 @@ impl<'a> Given<'a> {
 
     /// The value of a field of the argument `input`.
     pub fn of_input(self, step: &'a Step, name: &str) -> Option<Is<'a>> {
-        match self.argument(step, "input")? {
+        self.field(self.argument(step, "input")?, name)
+    }
+
+    /// The value of a field of an object.
+    pub fn field(self, object: Is<'a>, name: &str) -> Option<Is<'a>> {
+        match object {
             Is::Literal(Literal::Object(fields)) => {
                 let (_, value) = fields.iter().find(|(field, _)| field == name)?;
                 self.is(value)

@@ -140,6 +140,7 @@ impl<T: Tally> Walk<'_, T> {
                 self.record(step, call, names.iter().map(|name| given.argument(step, name)?.text()).collect());
             }
             Cost::Records(call, name) => self.records(step, call, name),
+            Cost::Entities(name, _) => self.entities(step, name),
             Cost::List(pages) => self.list(step, pages),
             Cost::NextPage => {}
             Cost::OfContact(call) => {
@@ -204,6 +205,20 @@ impl<T: Tally> Walk<'_, T> {
         // One that is no id, and none is asked for.
         if ids.iter().all(|id| cost::ids(&[id]).is_some()) {
             ids.into_iter().for_each(|id| self.record(step, call, Some(vec![id])));
+        }
+    }
+
+    fn entities(&mut self, step: &Step, name: &str) {
+        let given = self.given;
+        let Some(list) = given.argument(step, name).filter(|list| given.count(*list) <= MOST) else { return };
+        for one in given.items(list).into_iter().flatten() {
+            let text = |name: &str| given.field(one, name)?.text();
+            let of = text("__typename").and_then(|name| step.inside.iter().find(|of| of.field == name));
+            if let Some(of) = of
+                && let Cost::Record(call, key) = of.cost
+            {
+                self.record(of, call, key.iter().map(|name| text(name)).collect());
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use apollo_compiler::executable::{Field, Fragment, Selection, SelectionSet};
 use apollo_compiler::{Name, executable};
 
 use crate::graph::cost::{Cost, Fields};
+use crate::graph::look::ENTITY;
 
 /// A field that may cost something, and what there is of that inside of it.
 pub struct Step {
@@ -46,19 +47,22 @@ impl Table {
     /// The steps of an operation.
     pub fn steps(&self, operation: &executable::Operation, fragments: &IndexMap<Name, Node<Fragment>>) -> Box<[Step]> {
         let mut steps = Vec::new();
-        self.add(&operation.selection_set, fragments, &[], &mut steps);
+        self.add(&operation.selection_set, None, fragments, &[], &mut steps);
         steps.into()
     }
 
-    /// Adds the steps of a selection; `when`: what has to hold for it to be there. Fragments are looked through as often as they
+    /// Adds the steps of a selection; `on`: the only type that it is looked at for, where it is of several; `when`: what has to hold
+    /// for it to be there. Fragments are looked through as often as they
     /// are spread; how many fields that comes to was bounded before.
     fn add(
         &self,
         set: &SelectionSet,
+        on: Option<&str>,
         fragments: &IndexMap<Name, Node<Fragment>>,
         when: &[When],
         steps: &mut Vec<Step>,
     ) {
+        let is_for = |other: &Name| on.is_none_or(|on| on == other.as_str() || other == ENTITY);
         for selection in &set.selections {
             match selection {
                 Selection::Field(field) => {
@@ -67,14 +71,16 @@ impl Table {
                     }
                 }
                 Selection::InlineFragment(inline) => {
-                    if let Some(when) = with(when, &inline.directives) {
-                        self.add(&inline.selection_set, fragments, &when, steps);
+                    let is_for = inline.type_condition.as_ref().is_none_or(is_for);
+                    if let Some(when) = with(when, &inline.directives).filter(|_| is_for) {
+                        self.add(&inline.selection_set, on, fragments, &when, steps);
                     }
                 }
                 Selection::FragmentSpread(spread) => {
                     let when = with(when, &spread.directives);
-                    if let Some((fragment, when)) = fragments.get(&spread.fragment_name).zip(when) {
-                        self.add(&fragment.selection_set, fragments, &when, steps);
+                    let fragment = fragments.get(&spread.fragment_name).filter(|of| is_for(of.type_condition()));
+                    if let Some((fragment, when)) = fragment.zip(when) {
+                        self.add(&fragment.selection_set, on, fragments, &when, steps);
                     }
                 }
             }
@@ -91,7 +97,7 @@ impl Table {
     ) {
         let Some((name, cost)) = self.0.get(&(on.as_str(), field.name.as_str())) else {
             // It costs nothing itself: what is inside stands in its place.
-            return self.add(&field.selection_set, fragments, &when, steps);
+            return self.add(&field.selection_set, None, fragments, &when, steps);
         };
         let same = |step: &Step| std::ptr::eq(step.cost, *cost) && step.when.is_empty();
         // A part that is asked for many times is told once.
@@ -99,9 +105,18 @@ impl Table {
             return;
         }
         let mut inside = Vec::new();
-        self.add(&field.selection_set, fragments, &[], &mut inside);
+        match cost {
+            Cost::Entities(_, types) => inside.extend(types.iter().map(|(on, cost)| {
+                let mut inside = Vec::new();
+                self.add(&field.selection_set, Some(on), fragments, &[], &mut inside);
+                Step { field: on, cost, when: [].into(), arguments: [].into(), inside: inside.into() }
+            })),
+            _ => self.add(&field.selection_set, None, fragments, &[], &mut inside),
+        }
         let arguments = match cost {
-            Cost::Record(..) | Cost::Records(..) | Cost::List(_) | Cost::Change(_) => field.arguments.clone(),
+            Cost::Record(..) | Cost::Records(..) | Cost::Entities(..) | Cost::List(_) | Cost::Change(_) => {
+                field.arguments.clone()
+            }
             _ => Vec::new(),
         };
         let (arguments, inside) = (arguments.into(), inside.into());

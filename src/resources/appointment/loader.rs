@@ -24,12 +24,14 @@ impl AppointmentsOf {
 impl Question for AppointmentsOf {
     type Answer = Box<[Appointment]>;
 
+    const KIND: Kind = Kind::Appointments;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
     fn key(&self) -> EntityKey {
-        EntityKey::new(self.account.view, Kind::Appointments, self.contact.as_str())
+        EntityKey::new(self.account.view, Self::KIND, self.contact.as_str())
     }
 
     fn route(&self) -> Route {

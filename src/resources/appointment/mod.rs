@@ -1,6 +1,6 @@
 //! Appointments: meetings with a contact.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod loader;
 pub(in crate::resources) mod model;
@@ -10,7 +10,7 @@ use async_graphql::{Context, Enum, ID, Object};
 pub use loader::AppointmentsOf;
 
 use super::contact::{self, Contact};
-use super::{Seen, Started};
+use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
 use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
 use crate::upstream::{Id, Pending};
@@ -144,4 +144,13 @@ pub async fn of_contact(
     let wanted =
         |a: &Appointment| status.is_none_or(|status| a.0.status == Some(status)) && starts.holds(a.0.start_time);
     Ok(Rows(Seen::each(&appointments).map(Appointment).filter(wanted).take(most).collect()))
+}
+
+/// One appointment of a contact, found among all of them: the upstream tells none by itself.
+pub async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Appointment>, Error> {
+    let (contact, id) = (contact_id(contact)?, record_id(id)?);
+    let request = Request::of(ctx);
+    let all = request.load(AppointmentsOf::new(request.account().clone(), contact)).await?;
+    let found = all.and_then(|all| Seen::each(&all).find(|one| one.id() == id.as_str()));
+    Ok(found.map(Appointment))
 }

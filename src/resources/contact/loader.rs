@@ -54,12 +54,14 @@ impl ContactById {
 impl Question for ContactById {
     type Answer = Contact;
 
+    const KIND: Kind = Kind::Contact;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
     fn key(&self) -> EntityKey {
-        EntityKey::new(self.account.view, Kind::Contact, self.id.as_str())
+        EntityKey::new(self.account.view, Self::KIND, self.id.as_str())
     }
 
     fn route(&self) -> Route {
@@ -213,6 +215,8 @@ impl PageOf {
 impl Question for PageOf {
     type Answer = Page;
 
+    const KIND: Kind = Kind::Page;
+
     const SHOWS_OTHERS: bool = true;
 
     fn account(&self) -> &Arc<Account> {
@@ -222,7 +226,7 @@ impl Question for PageOf {
     fn key(&self) -> EntityKey {
         let Self { account, list, after, limit } = self;
         let id = format!("{limit}/{after:?}/{}", list.name(account));
-        EntityKey::new(account.view, Kind::Page, id)
+        EntityKey::new(account.view, Self::KIND, id)
     }
 
     fn route(&self) -> Route {

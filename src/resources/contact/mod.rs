@@ -1,6 +1,6 @@
 //! Contacts: the type that everything hangs on, and the fields that find them.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod list;
@@ -30,7 +30,7 @@ pub use mutation::ContactMutation;
 pub(in crate::resources) use mutation::of_deleted;
 use parts::{Address, CustomFieldValue};
 pub use query::ContactQuery;
-pub(in crate::resources) use query::of_record;
+pub(in crate::resources) use query::{of_record, one_of_many};
 pub use subscription::ContactSubscription;
 pub use workflow::start_workflow;
 

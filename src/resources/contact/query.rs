@@ -7,7 +7,7 @@ use super::Contact;
 use super::list::{ContactConnection, walk};
 use super::loader::{Among, ContactById, List};
 use crate::graph::filter::{MOST, first_or};
-use crate::graph::{Error, Here, InPlace, Request, Scope};
+use crate::graph::{Error, Here, InPlace, Look, Request, Scope};
 use crate::resources::{Started, contact_id};
 use crate::upstream::Id;
 
@@ -26,7 +26,7 @@ async fn find(ctx: &Context<'_>, id: Id, among: Option<Among>) -> Option<Result<
     // When it is held, or known not to exist, there is no time to win.
     let started = match request.held(&question) {
         Some(_) => Started::default(),
-        None => Started::contact(&request, &ctx.look_ahead(), question.clone()).await,
+        None => Started::contact(&request, &Look::at(ctx, "Contact"), question.clone()).await,
     };
     load(request, question, started).await
 }
@@ -34,6 +34,13 @@ async fn find(ctx: &Context<'_>, id: Id, among: Option<Among>) -> Option<Result<
 async fn load(request: Here<'_>, question: ContactById, started: Started) -> Option<Result<InPlace<Contact>, Error>> {
     let seen = request.load_started(question, started.contact.clone()).await.transpose()?;
     Some(seen.map(|seen| InPlace(Contact { seen, started })))
+}
+
+/// One of many contacts that are named at once.
+pub(in crate::resources) async fn one_of_many(ctx: &Context<'_>, id: &str) -> Result<Option<Contact>, Error> {
+    let id = contact_id(id)?;
+    let found = find(ctx, id, Among::of(&Request::of(ctx))).await.transpose()?;
+    Ok(found.map(|InPlace(contact)| contact))
 }
 
 /// The contact of a record, which may be on its way already.

@@ -11,7 +11,7 @@ use crate::upstream::Id;
 pub static NOTES: Call = Call::read(api::LIST, "a contact's notes", |ttls| ttls.notes, is_list_held);
 
 /// One note.
-static NOTE: Call = Call::read(api::ONE, "a note", |ttls| ttls.notes, is_one_held);
+pub static NOTE: Call = Call::read(api::ONE, "a note", |ttls| ttls.notes, is_one_held);
 
 fn is_list_held(request: &Request, ids: &[Id], _: &[&str]) -> bool {
     let [contact] = ids else { return false };
@@ -27,7 +27,8 @@ fn is_one_held(request: &Request, ids: &[Id], _: &[&str]) -> bool {
         || request.has(&NoteById { account, contact: contact.clone(), id: id.clone() }).is_some()
 }
 
-const IDS: &[&str] = &["contactId", "id"];
+/// The arguments that name one.
+pub const IDS: &[&str] = &["contactId", "id"];
 
 const fn change(call: Call, ids: &'static [&'static str]) -> Change {
     Change { call, ids, before: Some(&CONTACT), told: &[] }

@@ -25,12 +25,14 @@ impl NotesOf {
 impl Question for NotesOf {
     type Answer = Box<[Note]>;
 
+    const KIND: Kind = Kind::Notes;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
     fn key(&self) -> EntityKey {
-        EntityKey::new(self.account.view, Kind::Notes, self.contact.as_str())
+        EntityKey::new(self.account.view, Self::KIND, self.contact.as_str())
     }
 
     fn route(&self) -> Route {
@@ -62,12 +64,14 @@ pub struct NoteById {
 impl Question for NoteById {
     type Answer = Note;
 
+    const KIND: Kind = Kind::Note;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
     fn key(&self) -> EntityKey {
-        EntityKey::new(self.account.view, Kind::Note, one_of(self.contact.as_str(), self.id.as_str()))
+        EntityKey::new(self.account.view, Self::KIND, one_of(self.contact.as_str(), self.id.as_str()))
     }
 
     fn route(&self) -> Route {

@@ -1,6 +1,6 @@
 //! Notes: what was written down about a contact.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod loader;
@@ -17,7 +17,7 @@ pub use mutation::NoteMutation;
 use super::contact::{self, Contact, ContactById};
 use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
-use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
+use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Look, Request, Rows};
 use crate::upstream::{Id, Pending};
 
 /// A note as GraphQL shows it.
@@ -122,7 +122,8 @@ impl NoteQuery {
     }
 }
 
-async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>, Error> {
+/// The note with these ids, as far as it is of a contact of the location.
+pub async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>, Error> {
     let (contact, id) = (contact_id(contact)?, record_id(id)?);
     let request = Request::of(ctx);
     let account = request.account().clone();
@@ -135,7 +136,7 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Note>
     {
         return Ok(Some(Note::new(note, Started::default())));
     }
-    let look = ctx.look_ahead();
+    let look = Look::at(ctx, "Note");
     let key = NoteById { account, contact: contact.clone(), id };
     let (note, started) = tokio::join!(request.load(key), Started::contact_of_record(&request, &look, &contact));
     Ok(note?.map(|note| Note::new(Seen::One(note), started)))

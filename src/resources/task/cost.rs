@@ -11,7 +11,7 @@ use crate::upstream::Id;
 pub static TASKS: Call = Call::read(api::LIST, "a contact's tasks", |ttls| ttls.tasks, is_list_held);
 
 /// One task.
-static TASK: Call = Call::read(api::ONE, "a task", |ttls| ttls.tasks, is_one_held);
+pub static TASK: Call = Call::read(api::ONE, "a task", |ttls| ttls.tasks, is_one_held);
 
 fn is_list_held(request: &Request, ids: &[Id], _: &[&str]) -> bool {
     let [contact] = ids else { return false };
@@ -27,7 +27,8 @@ fn is_one_held(request: &Request, ids: &[Id], _: &[&str]) -> bool {
         || request.has(&TaskById { account, contact: contact.clone(), id: id.clone() }).is_some()
 }
 
-const IDS: &[&str] = &["contactId", "id"];
+/// The arguments that name one.
+pub const IDS: &[&str] = &["contactId", "id"];
 
 const fn change(call: Call, ids: &'static [&'static str]) -> Change {
     Change { call, ids, before: Some(&CONTACT), told: &[] }

@@ -25,12 +25,14 @@ impl TasksOf {
 impl Question for TasksOf {
     type Answer = Box<[Task]>;
 
+    const KIND: Kind = Kind::Tasks;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
     fn key(&self) -> EntityKey {
-        EntityKey::new(self.account.view, Kind::Tasks, self.contact.as_str())
+        EntityKey::new(self.account.view, Self::KIND, self.contact.as_str())
     }
 
     fn route(&self) -> Route {
@@ -80,12 +82,14 @@ pub struct TaskById {
 impl Question for TaskById {
     type Answer = Task;
 
+    const KIND: Kind = Kind::Task;
+
     fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
     fn key(&self) -> EntityKey {
-        EntityKey::new(self.account.view, Kind::Task, one_of(self.contact.as_str(), self.id.as_str()))
+        EntityKey::new(self.account.view, Self::KIND, one_of(self.contact.as_str(), self.id.as_str()))
     }
 
     fn route(&self) -> Route {

@@ -1,6 +1,6 @@
 //! Tasks: what there is to do for a contact.
 
-mod api;
+pub(crate) mod api;
 pub(in crate::resources) mod cost;
 mod input;
 mod loader;
@@ -19,7 +19,7 @@ pub use mutation::TaskMutation;
 use super::contact::{self, Contact, ContactById};
 use super::{Seen, Started, contact_id, record_id};
 use crate::graph::filter::Span;
-use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Request, Rows};
+use crate::graph::{AtHand, Code, DateTime, Error, InPlace, Look, Request, Rows};
 use crate::upstream::{Id, Pending};
 
 /// Whether a task is done.
@@ -147,7 +147,8 @@ impl TaskQuery {
     }
 }
 
-async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>, Error> {
+/// The task with these ids, as far as it is of a contact of the location.
+pub async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>, Error> {
     let (contact, id) = (contact_id(contact)?, record_id(id)?);
     let request = Request::of(ctx);
     let account = request.account().clone();
@@ -160,7 +161,7 @@ async fn find(ctx: &Context<'_>, contact: &str, id: &str) -> Result<Option<Task>
     {
         return Ok(Some(Task::new(task, Started::default())));
     }
-    let look = ctx.look_ahead();
+    let look = Look::at(ctx, "Task");
     let key = TaskById { account, contact: contact.clone(), id };
     let (task, started) = tokio::join!(request.load(key), Started::contact_of_record(&request, &look, &contact));
     Ok(task?.map(|task| Task::new(Seen::One(task), started)))

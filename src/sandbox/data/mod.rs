@@ -3,6 +3,7 @@
 mod demo;
 mod people;
 pub(super) mod random;
+mod seed_file;
 mod words;
 mod work;
 
@@ -13,6 +14,7 @@ use super::{
 use jiff::Timestamp;
 use people::{Companies, People};
 use random::Random;
+pub use seed_file::Seed;
 
 /// The moment that all data is relative to: 2026-06-15T15:00:00Z, a Monday.
 pub const NOW: Timestamp = Timestamp::constant(1_781_535_600, 0);
@@ -69,7 +71,10 @@ pub(super) fn company_id() -> String {
 /// All records of all places.
 pub(super) fn fill(options: &Options, places: &[Place]) -> Store {
     let filled = places.iter().enumerate().map(|(index, place)| {
-        let records = records(options, index, &place.location_id);
+        let records = match &options.written {
+            Some(seed) => seed.records(&place.location_id),
+            None => records(options, index, &place.location_id),
+        };
         (place.location_id.clone(), Location::new(records, options.list_lag))
     });
     filled.collect()

@@ -1,8 +1,11 @@
 //! A grant: the newest pair of tokens, and the one way to the next.
 //!
 //! A refresh token works once. So one renewal of a grant is under way at a time, in this process (`turn`) and among
-//! those that share the state directory (`Store::hold`); whoever needs a token meanwhile waits for that one; and
-//! a new pair is on the disk before anybody is given it. docs/decisions/0041 goes through what a crash leaves.
+//! those that share the state directory (`Store::hold`) or a Redis (`Common::turn`); whoever needs a token meanwhile waits for that one; and
+//! a new pair is on the disk before anybody is given it. docs/decisions/0041 goes through what a crash
+//! leaves, and 0104 through what several replicas come to.
+
+mod others;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -11,13 +14,15 @@ use secrecy::SecretString;
 use tokio::time::sleep;
 
 use super::Bearer;
+use super::common::{Common, Lock};
 use super::endpoint::{App, Endpoint};
 use super::store::Store;
-use super::tokens::{Tokens, UserType, digest};
+use super::tokens::{Row, Tokens, UserType, digest};
 use super::trouble::{Failed, Trouble};
 use super::turn::Turn;
 use crate::clock::Clock;
 use crate::upstream::error::Fault;
+use others::Whose;
 
 /// A token that was renewed less than this ago and was never let in is not renewed again.
 const FRESH: Duration = Duration::from_secs(30);
@@ -34,6 +39,8 @@ const TRIES: u32 = 3;
 pub struct Means {
     pub endpoint: Endpoint,
     pub store: Store,
+    /// What is shared with other replicas, where there are some.
+    pub common: Option<Common>,
     pub clock: Clock,
 }
 
@@ -151,29 +158,34 @@ impl Grant {
     /// Takes over a pair that an installation brought.
     pub async fn install(&self, tokens: Tokens) -> Result<(), Trouble> {
         let _hold = self.0.means.store.hold(&self.0.key).await?;
-        self.keep(Arc::new(tokens)).await?;
+        let known = self.held().map_or(0, |held| held.version);
+        let shared = self.newer(known).await.map_or(known, |row| row.version);
+        self.keep(Arc::new(tokens.after(shared)), None).await?;
         Ok(())
     }
 
     /// Takes over an installation that came meanwhile: one of this process that the disk did not take, or one of another
-    /// process, if it is newer and came after the same configured token.
+    /// process or replica, if it is newer and came after the same configured token.
     pub async fn adopt(&self, replaces: Option<&str>) -> Result<bool, Trouble> {
         let unkept = self.state().unkept.clone();
         if let Some(unkept) = unkept {
             let _hold = self.0.means.store.hold(&self.0.key).await?;
-            self.keep(unkept).await?;
+            self.keep(unkept, None).await?;
             return Ok(true);
         }
-        let Some(row) = self.0.means.store.get(&self.0.key).await? else {
-            return Ok(false);
-        };
-        let fits = replaces.is_none() || row.replaces.as_deref() == replaces;
+        let fits = |row: &Row| replaces.is_none() || row.replaces.as_deref() == replaces;
+        let kept = self.0.means.store.get(&self.0.key).await?;
+        if let Some(newer) = self.newer(kept.as_ref().map_or(0, |kept| kept.version)).await.filter(fits) {
+            self.take_from_others(newer).await?;
+            return Ok(true);
+        }
+        let Some(row) = kept.filter(fits) else { return Ok(false) };
         let tokens = Arc::new(Tokens::kept(row)?);
         let is_new = self.held().is_none_or(|held| held.bearer.token() != tokens.bearer.token());
-        if fits && is_new {
+        if is_new {
             self.take_over(&tokens);
         }
-        Ok(fits && is_new)
+        Ok(is_new)
     }
 
     /// The newest pair, whether or not it can be used.
@@ -215,7 +227,7 @@ impl Grant {
     }
 
     async fn renew(&self, seen: Option<Arc<Tokens>>) -> Result<Arc<Tokens>, Trouble> {
-        let Means { endpoint, store, clock } = &self.0.means;
+        let Means { endpoint, store, clock, .. } = &self.0.means;
         let is_seen = |tokens: &Tokens| seen.as_ref().is_some_and(|seen| seen.bearer.token() == tokens.bearer.token());
         // Somebody was faster: in this process, ...
         if let Some(held) = self.held().filter(|held| !is_seen(held) && held.can_be_used(clock.wall())) {
@@ -224,7 +236,7 @@ impl Grant {
         let _hold = store.hold(&self.0.key).await?;
         let unkept = self.state().unkept.clone();
         if let Some(unkept) = unkept {
-            return self.keep(unkept).await;
+            return self.keep(unkept, None).await;
         }
         let kept = store.get(&self.0.key).await?.map(Tokens::kept).transpose()?;
         // ... or in another one.
@@ -235,7 +247,20 @@ impl Grant {
                 return Ok(kept);
             }
         }
+        // Or at another replica.
+        let lock = loop {
+            match self.turn().await? {
+                Whose::Mine(lock) => break lock,
+                Whose::Others(newer) => {
+                    let newer = self.take_from_others(newer).await?;
+                    if newer.can_be_used(clock.wall()) && !is_seen(&newer) {
+                        return Ok(newer);
+                    }
+                }
+            }
+        };
         let held = self.held();
+        let version = held.as_ref().map_or(0, |held| held.version);
         let token = held.as_ref().map(|held| &held.refresh).or(self.0.first.as_ref()).ok_or(Trouble::NotInstalled)?;
         let user_type = held.as_ref().map_or(self.0.user_type, |held| held.user_type);
         if self.state().dead.as_ref().is_some_and(|dead| *dead == digest(token)) {
@@ -245,14 +270,20 @@ impl Grant {
         // try brings it.
         let bought = tried(&self.0.location, || endpoint.refresh(&self.0.app, token, user_type, clock.wall())).await;
         match bought {
-            Ok(tokens) => self.keep(Arc::new(tokens)).await,
-            Err(Trouble::Lost) => match self.reconnect(user_type, held.as_deref()).await {
-                Some(tokens) => self.keep(Arc::new(tokens)).await,
-                None => {
-                    self.state().dead = Some(digest(token));
-                    Err(Trouble::Lost)
+            Ok(tokens) => self.keep(Arc::new(tokens.after(version)), lock).await,
+            Err(Trouble::Lost) => {
+                // Its successor may be there, if it was used by a replica that could not say so.
+                if let Some(newer) = self.newer(version).await {
+                    return self.take_from_others(newer).await;
                 }
-            },
+                match self.reconnect(user_type, held.as_deref()).await {
+                    Some(tokens) => self.keep(Arc::new(tokens.after(version)), lock).await,
+                    None => {
+                        self.state().dead = Some(digest(token));
+                        Err(Trouble::Lost)
+                    }
+                }
+            }
             Err(trouble) => Err(trouble),
         }
     }
@@ -273,10 +304,16 @@ impl Grant {
         Some(tokens)
     }
 
-    /// Writes the pair down, and only then gives it to anybody.
-    async fn keep(&self, tokens: Arc<Tokens>) -> Result<Arc<Tokens>, Trouble> {
-        match self.0.means.store.put(&self.0.key, tokens.row(self.0.replaces.clone())).await {
+    /// Writes the pair down, here and for the other replicas, and only then gives it to anybody.
+    async fn keep(&self, tokens: Arc<Tokens>, lock: Option<Lock>) -> Result<Arc<Tokens>, Trouble> {
+        let row = tokens.row(self.0.replaces.clone());
+        match self.0.means.store.put(&self.0.key, row.clone()).await {
             Ok(()) => {
+                if let Some(common) = &self.0.means.common
+                    && let Some(newer) = common.put(&self.0.key, &row, lock).await
+                {
+                    return self.take_from_others(newer).await;
+                }
                 self.take_over(&tokens);
                 self.state().renewed = Some(self.0.means.clock.now());
                 Ok(tokens)

@@ -3,6 +3,7 @@
 //!
 //! A call takes the [`Bearer`] of the moment. Where the upstream refuses that one, the call asks once for another.
 
+mod common;
 mod endpoint;
 mod exchange;
 mod file;
@@ -22,9 +23,10 @@ use std::time::{Duration, Instant};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+pub use common::Common;
 pub use endpoint::{App, Endpoint};
 pub use file::KeyFile;
-pub use oauth::{Consent, Grants, OAuth, Settings};
+pub use oauth::{Consent, Grants, OAuth, Settings, compare};
 pub use pending::Pending;
 pub use store::Store;
 pub use tokens::UserType;

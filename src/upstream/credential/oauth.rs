@@ -1,6 +1,6 @@
 //! A location's grant: the one of the settings or the one that an installation brought, and what a company's comes to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::Bearer;
+use super::common::Common;
 use super::endpoint::{App, Endpoint};
 use super::exchange::Exchange;
 use super::grant::{Grant, Means};
@@ -15,6 +16,7 @@ use super::store::Store;
 use super::tokens::{Tokens, UserType, digest};
 use super::trouble::Trouble;
 use crate::clock::Clock;
+use crate::replicas::Heard;
 
 /// How often the store is asked whether an installation through another process helps.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -64,23 +66,23 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// `endpoint`: the upstream's OAuth routes. `store`: where later tokens are kept.
-    pub fn new(endpoint: Endpoint, store: Store, clock: Clock) -> Self {
-        Self { means: Means { endpoint, store, clock }, configured: Vec::new() }
+    /// `endpoint`: the upstream's OAuth routes. `store`: where later tokens are kept. `common`: where other replicas have them.
+    pub fn new(endpoint: Endpoint, store: Store, common: Option<Common>, clock: Clock) -> Self {
+        Self { means: Means { endpoint, store, common, clock }, configured: Vec::new() }
     }
 
     /// The grant of a location.
     pub fn open(&mut self, location: &str, settings: Settings) -> Result<OAuth, Trouble> {
         let Settings { app, user_type, first, consent } = settings;
+        let means = Means { common: self.means.common.as_ref().map(|common| common.of(&app)), ..self.means.clone() };
         let first_digest = first.as_ref().map(digest);
         let key = key(&["installed", &app.id, location]);
-        let row = self.means.store.read(&key)?;
+        let row = means.store.read(&key)?;
         // An installation outlives the token that it came after, and no other: who sets a new one means that one.
         let goes_on = row.is_some_and(|row| first_digest.is_none() || row.replaces == first_digest);
-        let installed =
-            Grant::open(key, app.clone(), user_type, location, None, first_digest.clone(), self.means.clone())?;
+        let installed = Grant::open(key, app.clone(), user_type, location, None, first_digest.clone(), means.clone())?;
         let configured = match first {
-            Some(first) => Some(self.configured(location, &app, user_type, first)?),
+            Some(first) => Some(self.configured(location, &app, user_type, first, means.clone())?),
             None => None,
         };
         let grant = configured.filter(|_| !goes_on).unwrap_or_else(|| installed.clone());
@@ -89,11 +91,11 @@ impl Grants {
             app,
             user_type,
             consent,
-            means: self.means.clone(),
+            means: means.clone(),
             installed,
             replaces: first_digest,
             grant: Mutex::new(grant),
-            exchange: Exchange::new(location, self.means.clone()),
+            exchange: Exchange::new(location, means),
             looked: Mutex::default(),
         })))
     }
@@ -104,15 +106,33 @@ impl Grants {
         app: &App,
         user_type: UserType,
         first: SecretString,
+        means: Means,
     ) -> Result<Grant, Trouble> {
         let key = key(&["configured", &app.id, &digest(&first)]);
         if let Some((_, grant)) = self.configured.iter().find(|(other, _)| *other == key) {
             return Ok(grant.clone());
         }
-        let means = self.means.clone();
         let grant = Grant::open(key.clone(), app.clone(), user_type, location, Some(first), None, means)?;
         self.configured.push((key, grant.clone()));
         Ok(grant)
+    }
+}
+
+/// Compares these grants with those of other replicas, for as long as anybody has them: when something is said of one, and when
+/// something may have been said that was not heard.
+pub async fn compare(common: Common, grants: Vec<OAuth>) {
+    let grants: Vec<Weak<Parts>> = grants.iter().map(|grant| Arc::downgrade(&grant.0)).collect();
+    let (link, channel) = common.link();
+    let mut heard = link.subscribe(vec![channel]);
+    while let Some(heard) = heard.next().await {
+        let named = match &heard {
+            Heard::Gap => None,
+            Heard::Message { said, .. } => Some(&**said),
+        };
+        for grant in &grants {
+            let Some(grant) = grant.upgrade().map(OAuth) else { return };
+            grant.compare(named).await;
+        }
     }
 }
 
@@ -253,6 +273,23 @@ impl OAuth {
         };
         self.use_installed(None);
         true
+    }
+
+    /// Compares what is here of it with what other replicas have. `named`: only if it is called that.
+    async fn compare(&self, named: Option<&[u8]>) {
+        let Parts { installed, replaces, .. } = &*self.0;
+        let is_meant =
+            |grant: &Grant| named.is_none_or(|named| grant.name().is_some_and(|name| name.as_bytes() == named));
+        let grant = self.grant();
+        if is_meant(&grant)
+            && let Err(trouble) = grant.compare().await
+        {
+            tracing::warn!(location = self.0.location, %trouble, "what another replica has of a grant could not be taken over");
+        }
+        let is_other = grant.name() != installed.name();
+        if is_other && is_meant(installed) && installed.adopt(replaces.as_deref()).await == Ok(true) {
+            self.use_installed(None);
+        }
     }
 
     /// `exchanged`: what a company's tokens came to.

@@ -60,6 +60,24 @@ pub struct Row {
     /// The digest of the configured token that an installation came after.
     #[serde(default)]
     pub replaces: Option<String>,
+    /// One more than that of the pair that it was bought with.
+    #[serde(default = "first")]
+    pub version: u64,
+    /// Whether it came from another replica.
+    #[serde(default)]
+    pub is_adopted: bool,
+}
+
+fn first() -> u64 {
+    1
+}
+
+impl Row {
+    /// The same, as it is kept where another replica bought it.
+    #[must_use]
+    pub fn adopted(self) -> Self {
+        Self { is_adopted: true, ..self }
+    }
 }
 
 /// How long a token lives when the upstream does not say (CONTRACT: a day).
@@ -79,6 +97,10 @@ pub struct Tokens {
     pub location_id: Option<String>,
     /// The company.
     pub company_id: Option<String>,
+    /// Its place in the line of pairs of its grant.
+    pub version: u64,
+    /// Whether it came from another replica.
+    pub is_adopted: bool,
     expires: SystemTime,
     lifetime: Duration,
 }
@@ -105,6 +127,8 @@ impl Tokens {
             user_type,
             location_id: answer.location_id,
             company_id: answer.company_id,
+            version: first(),
+            is_adopted: false,
             expires: now + lifetime,
             lifetime,
         })
@@ -119,6 +143,8 @@ impl Tokens {
             user_type: row.user_type,
             location_id: row.location_id,
             company_id: row.company_id,
+            version: row.version,
+            is_adopted: row.is_adopted,
             expires: UNIX_EPOCH + Duration::from_secs(row.expires_at),
             lifetime: Duration::from_secs(row.lifetime),
         })
@@ -136,7 +162,15 @@ impl Tokens {
             location_id: self.location_id.clone(),
             company_id: self.company_id.clone(),
             replaces,
+            version: self.version,
+            is_adopted: self.is_adopted,
         }
+    }
+
+    /// The same, as the one after that version.
+    #[must_use]
+    pub fn after(self, version: u64) -> Self {
+        Self { version: version + 1, ..self }
     }
 
     /// Whether it is said to be for another location.

@@ -26,6 +26,8 @@ pub enum Trouble {
     Refused(u16),
     /// Tokens could not be written down or read, and what was not written down is not used.
     Storage(String),
+    /// Another replica may have a newer token, and nobody can tell while Redis is away; this passes.
+    Away,
     /// The token has characters that a header cannot carry.
     Unsendable,
     /// The upstream could not be asked; this passes.
@@ -35,7 +37,7 @@ pub enum Trouble {
 impl Trouble {
     /// Whether nothing but a person, or the upstream's mind, changes it.
     pub fn stays(&self) -> bool {
-        !matches!(self, Self::Upstream(_) | Self::Storage(_))
+        !matches!(self, Self::Upstream(_) | Self::Storage(_) | Self::Away)
     }
 
     /// What a call to `route` fails with. It was not carried out: it had nothing to be let in with.
@@ -43,6 +45,7 @@ impl Trouble {
         let fault = match self {
             Self::OtherLocation => Fault::Location,
             Self::Upstream(fault) => fault.clone(),
+            Self::Away => Fault::Unavailable,
             Self::Storage(_) | Self::Unsendable => Fault::Gateway(self.to_string()),
             // As if the upstream had refused the call itself: without a bearer it would have.
             _ => return Error { status: Some(401), reached: false, ..Error::new(route, Fault::Credential) },
@@ -61,7 +64,7 @@ impl Trouble {
             Self::Storage(_) => "The tokens could not be kept yet: the state directory has to be mended.",
             Self::Inactive => "The location is not active upstream.",
             Self::Refused(_) | Self::Unsendable => "The upstream refused. Open /oauth/install to begin again.",
-            Self::Upstream(_) => "The upstream could not be asked. Open /oauth/install to begin again.",
+            Self::Upstream(_) | Self::Away => "The upstream could not be asked. Open /oauth/install to begin again.",
         }
     }
 
@@ -83,6 +86,7 @@ impl Trouble {
             Self::Refused(_) => "try again later; if it stays, open /oauth/install",
             Self::Storage(_) => "make GATEWAY_STATE_DIR a directory that this user can write, on a disk with room",
             Self::Unsendable => "set the token again, as visible ASCII without blanks",
+            Self::Away => "can GATEWAY_REDIS_URL be reached from here?",
             Self::Upstream(_) => "can GATEWAY_UPSTREAM_URL be reached from here?",
         }
     }
@@ -100,6 +104,7 @@ impl fmt::Display for Trouble {
             Self::NotExchanged => f.write_str("the company's grant lacks the scope oauth.write"),
             Self::Refused(status) => write!(f, "the upstream refuses to renew the token (HTTP {status})"),
             Self::Storage(why) => write!(f, "tokens cannot be kept in GATEWAY_STATE_DIR: {why}"),
+            Self::Away => f.write_str("another replica may have a newer token, and Redis is away"),
             Self::Unsendable => f.write_str("the credential has characters that a header cannot carry"),
             Self::Upstream(fault) => write!(f, "the token could not be renewed: {fault:?}"),
         }
@@ -122,6 +127,8 @@ impl Failed {
         let pause = match &why {
             // Costs a look into the store, and no call, for as long as the same token is there.
             Trouble::Lost | Trouble::NotInstalled => Duration::from_secs(5),
+            // It was waited for.
+            Trouble::Away => Duration::from_secs(1),
             why if why.stays() => Duration::from_secs(30),
             _ => Duration::from_millis(200).saturating_mul(1 << times.min(8)).min(Duration::from_secs(30)),
         };

@@ -43,7 +43,12 @@ impl Line {
 
     /// Lets those out who have gone.
     pub fn sweep(&mut self) {
-        self.0.iter_mut().for_each(|(_, queue)| queue.retain(|(_, to)| !to.is_closed()));
+        self.keep(|(_, to)| !to.is_closed());
+    }
+
+    /// Sends those away of whom this does not hold.
+    pub fn keep(&mut self, holds: impl Fn(&Waiting) -> bool) {
+        self.0.iter_mut().for_each(|(_, queue)| queue.retain(&holds));
         self.0.retain(|(_, queue)| !queue.is_empty());
     }
 

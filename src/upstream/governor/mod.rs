@@ -2,7 +2,9 @@
 //! once than was set, none while the upstream is down. Where calls have to wait, changes go before readings, and before changes
 //! that nobody waits for; inside a lane all who pay take turns.
 
+mod asking;
 mod breaker;
+mod lease;
 mod limits;
 mod line;
 mod permit;
@@ -18,12 +20,15 @@ use tokio::time::sleep;
 use super::errand::{Errand, Lane};
 use super::error::{Error, Fault};
 use crate::clock::Clock;
+use crate::replicas::Link;
+use asking::Common;
 pub use breaker::End;
 use breaker::{Breaker, PAUSE, Verdict};
+use lease::{Lease, Leave, leaves_a_part};
 pub use limits::Limits;
 use line::Line;
 pub use permit::Permit;
-use quota::{Quota, Room};
+use quota::{Quota, Room, Sent};
 use recent::Recent;
 
 /// So many tries after the first may be made in ten seconds whatever the share: in quiet times a share of the calls is none.
@@ -41,11 +46,13 @@ pub struct Allowance {
     pub retry_budget: f64,
     /// The time that they go by.
     pub clock: Clock,
+    /// The way to what replicas share, where there are several.
+    pub link: Option<Link>,
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { concurrency: 200, retry_budget: 0.3, clock: Clock::default() }
+        Self { concurrency: 200, retry_budget: 0.3, clock: Clock::default(), link: None }
     }
 }
 
@@ -78,6 +85,8 @@ impl Held {
 #[derive(Debug)]
 struct State {
     quota: Quota,
+    /// Where replicas keep the limit together.
+    lease: Option<Lease>,
     breaker: Breaker,
     recent: Recent,
     lines: [Line; Lane::COUNT],
@@ -106,15 +115,20 @@ pub struct Standing {
 pub struct Governor {
     state: Mutex<State>,
     allowance: Allowance,
+    /// What replicas keep together.
+    common: Option<Common>,
     /// Places that other credentials of the location share.
     shared: Option<Arc<Semaphore>>,
 }
 
 impl Governor {
-    /// `shared`: places that other credentials of the location share.
-    pub fn new(allowance: Allowance, shared: Option<Arc<Semaphore>>) -> Arc<Self> {
+    /// `whose`: tells the limit of this credential at this location from others, on all replicas. `shared`: places that other
+    /// credentials of the location share.
+    pub fn new(allowance: Allowance, whose: &str, shared: Option<Arc<Semaphore>>) -> Arc<Self> {
+        let common = allowance.link.clone().map(|link| Common::new(link, whose));
         let state = State {
             quota: Quota::default(),
+            lease: common.is_some().then(Lease::default),
             breaker: Breaker::default(),
             recent: Recent::new(allowance.clock.now()),
             lines: Default::default(),
@@ -124,15 +138,17 @@ impl Governor {
             in_flight: 0,
             wakes: None,
         };
-        Arc::new(Self { state: Mutex::new(state), allowance, shared })
+        Arc::new(Self { state: Mutex::new(state), allowance, common, shared })
     }
 
     /// Waits until a call may go; as long as its errand has time.
     pub async fn admit(self: &Arc<Self>, errand: &Errand) -> Result<Permit, Held> {
         let place = match self.enter(errand)? {
             Entered::Now(permit) => Ok(permit),
-            // Those who wait are sent away when the upstream is found to be down.
-            Entered::Waits(place) => errand.in_time(place).await.map_err(|_| self.why_late())?.map_err(|_| Held::Down),
+            Entered::Waits(place) => {
+                let late = |_| self.why_late(errand.lane);
+                errand.in_time(place).await.map_err(late)?.map_err(|_| self.why_sent_away(errand.lane))
+            }
         };
         let mut permit = place?;
         if let Some(shared) = &self.shared {
@@ -154,22 +170,19 @@ impl Governor {
         match state.breaker.ask(now) {
             Verdict::Go => {}
             Verdict::Stop => return Err(Held::Down),
-            // Whether the upstream is there does not matter while it may not be asked.
-            Verdict::Try if state.quota.room(now) != Room::Now => return Err(Held::Down),
+            // Whether the upstream is there does not matter while it may not be asked. A try asks nobody.
+            Verdict::Try if !state.may_try(now) => return Err(Held::Down),
             Verdict::Try => {
                 state.breaker.begin_try();
                 return Ok(Entered::Now(self.permit(&mut state, errand, true)));
             }
         }
         let has_place = state.waiting == 0 && state.in_flight < self.allowance.concurrency;
-        if errand.lane == Lane::Renewals {
-            // Nobody waits for it, so it waits for nothing: the next who asks begins another one.
-            return match has_place && state.quota.has_spare(now) {
-                true => Ok(Entered::Now(self.permit(&mut state, errand, false))),
-                false => Err(Held::Late),
-            };
-        }
         let room = state.room(errand.lane, now);
+        if errand.lane == Lane::Renewals && !(has_place && (room == Room::Now || state.asks(room))) {
+            // Nobody waits for it, so it waits for nothing: the next who asks begins another one.
+            return Err(Held::Late);
+        }
         if has_place && room == Room::Now {
             return Ok(Entered::Now(self.permit(&mut state, errand, false)));
         }
@@ -193,31 +206,36 @@ impl Governor {
     }
 
     /// Why someone who waited until now did not get a place.
-    fn why_late(&self) -> Held {
+    fn why_late(&self, lane: Lane) -> Held {
         let now = self.now();
-        match self.state().quota.room(now) {
+        match self.state().room(lane, now) {
             Room::At(next) | Room::Tomorrow(next) => Held::Limit(next - now),
             Room::Now | Room::AfterAnswer => Held::Late,
         }
     }
 
+    /// Why someone who waited was sent away: the upstream was found to be down, or there is no time for what is in the way.
+    fn why_sent_away(&self, lane: Lane) -> Held {
+        if self.state().breaker.is_open() { Held::Down } else { self.why_late(lane) }
+    }
+
     fn permit(self: &Arc<Self>, state: &mut State, errand: &Errand, tries: bool) -> Permit {
         state.in_flight += 1;
         state.recent.now(self.now()).sent += 1;
-        Permit::new(self.clone(), state.quota.send(), (tries, state.breaker.era()), errand.deadline)
+        Permit::new(self.clone(), state.send(), (tries, state.breaker.era()), errand.deadline)
     }
 
     /// Lets those go who can.
     fn let_go(self: &Arc<Self>, state: &mut State) {
         let now = self.now();
         while state.waiting > 0 && state.in_flight < self.allowance.concurrency {
-            let lanes = [Lane::Writes, Lane::Reads, Lane::Background];
-            let Some(next) = lanes.into_iter().find(|lane| state.lines[*lane as usize].len() > 0) else { return };
+            let Some(next) = Lane::ALL.into_iter().find(|lane| state.lines[*lane as usize].len() > 0) else { break };
             let room = state.room(next, now);
             if room != Room::Now {
-                return self.wake_at(state, room);
+                self.wake_at(state, room);
+                break;
             }
-            let Some((errand, to)) = state.lines[next as usize].pop() else { return };
+            let Some((errand, to)) = state.lines[next as usize].pop() else { break };
             state.waiting -= 1;
             // Who has gone in the meantime, or is about to, needs no place.
             if !to.is_closed()
@@ -227,6 +245,7 @@ impl Governor {
                 unused.undo(state);
             }
         }
+        self.ask(state);
     }
 
     fn wake_at(self: &Arc<Self>, state: &mut State, room: Room) {
@@ -294,16 +313,53 @@ enum Entered {
 impl State {
     /// Whether a call of this lane may be sent. Of each window a part is left to calls that somebody waits for.
     fn room(&mut self, lane: Lane, now: Instant) -> Room {
-        match lane {
-            Lane::Background => self.quota.spare(now),
+        match &self.lease {
+            Some(lease) if lease.leads(&self.quota) => lease.room(lane, now),
+            _ if leaves_a_part(lane) => self.quota.spare(now),
             _ => self.quota.room(now),
         }
+    }
+
+    /// Whether a call has to be asked for: then it may go or not, and nobody knows yet.
+    fn asks(&self, room: Room) -> bool {
+        room == Room::AfterAnswer && self.lease.as_ref().is_some_and(|lease| lease.leads(&self.quota))
+    }
+
+    /// Whether a call may be sent that finds out whether the upstream is there again.
+    fn may_try(&mut self, now: Instant) -> bool {
+        let room = self.room(Lane::Writes, now);
+        room == Room::Now || self.asks(room)
+    }
+
+    /// Counts a call that is sent.
+    fn send(&mut self) -> (Sent, Leave) {
+        (self.quota.send(), self.lease.as_mut().map(Lease::send).unwrap_or_default())
+    }
+
+    /// Takes over what the answer to a call tells.
+    fn answer(&mut self, (sent, leave): (Sent, Leave), told: &Limits, shut: Option<Option<Duration>>, now: Instant) {
+        self.quota.answer(sent, told, shut, now);
+        if let Some(lease) = &mut self.lease {
+            lease.answer(leave, told, shut);
+        }
+    }
+
+    /// A call ended without an answer. `reached`: it may have been counted.
+    fn lose(&mut self, (sent, leave): (Sent, Leave), reached: bool, now: Instant) {
+        self.quota.lose(sent, reached, now);
+        if let Some(lease) = &mut self.lease {
+            lease.lose(leave, reached);
+        }
+    }
+
+    fn count_waiting(&mut self) {
+        self.waiting = self.lines.iter().map(Line::len).sum();
     }
 
     /// Lets those out of the lines who have gone, when there are many in them.
     fn sweep(&mut self) {
         self.lines.iter_mut().for_each(Line::sweep);
-        self.waiting = self.lines.iter().map(Line::len).sum();
+        self.count_waiting();
         self.sweep_at = (2 * self.waiting).max(1024);
     }
 

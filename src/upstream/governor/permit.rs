@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::breaker::{End, PAUSE};
+use super::lease::Leave;
 use super::limits::Limits;
 use super::quota::Sent;
 use super::{Governor, State};
@@ -17,8 +18,12 @@ use crate::upstream::error::{Error, Fault};
 pub struct Permit {
     /// `None`: it was not used, and gives nothing back.
     governor: Option<Arc<Governor>>,
+    /// How often its call was sent before.
+    pub resent: u32,
+    /// The status that it was answered with last.
+    pub status: Option<u16>,
     /// `None`: it was answered.
-    sent: Option<Sent>,
+    sent: Option<(Sent, Leave)>,
     tries: bool,
     era: u32,
     deadline: Option<Instant>,
@@ -33,11 +38,22 @@ impl Permit {
     /// of use.
     pub(super) fn new(
         governor: Arc<Governor>,
-        sent: Sent,
+        sent: (Sent, Leave),
         (tries, era): (bool, u32),
         deadline: Option<Instant>,
     ) -> Self {
-        Self { governor: Some(governor), sent: Some(sent), tries, era, deadline, since: None, end: None, shared: None }
+        Self {
+            governor: Some(governor),
+            resent: 0,
+            status: None,
+            sent: Some(sent),
+            tries,
+            era,
+            deadline,
+            since: None,
+            end: None,
+            shared: None,
+        }
     }
 
     /// The call is on its way from now on.
@@ -59,15 +75,17 @@ impl Permit {
     pub fn answered(&mut self, told: &Limits, shut: Option<Option<Duration>>) {
         if let (Some(sent), Some(governor)) = (self.sent.take(), &self.governor) {
             let mut state = governor.state();
-            state.quota.answer(sent, told, shut, governor.now());
+            state.answer(sent, told, shut, governor.now());
             governor.let_go(&mut state);
         }
     }
 
     /// The call is sent once more, in the same place.
     pub fn send_again(&mut self) {
+        self.resent += 1;
+        self.status = None;
         if let Some(governor) = &self.governor {
-            self.sent = Some(governor.state().quota.send());
+            self.sent = Some(governor.state().send());
         }
     }
 
@@ -88,7 +106,7 @@ impl Permit {
         self.end = Some(end);
         if let (false, Some(sent), Some(governor)) = (reached, self.sent, &self.governor) {
             self.sent = None;
-            governor.state().quota.lose(sent, false, governor.now());
+            governor.state().lose(sent, false, governor.now());
         }
     }
 
@@ -96,7 +114,7 @@ impl Permit {
     pub(super) fn undo(mut self, state: &mut State) {
         state.in_flight -= 1;
         if let (Some(sent), Some(governor)) = (self.sent.take(), self.governor.take()) {
-            state.quota.lose(sent, false, governor.now());
+            state.lose(sent, false, governor.now());
         }
     }
 }
@@ -108,7 +126,7 @@ impl Drop for Permit {
         let state = &mut *state;
         let now = governor.now();
         if let Some(sent) = self.sent.take() {
-            state.quota.lose(sent, self.since.is_some(), now);
+            state.lose(sent, self.since.is_some(), now);
         }
         state.in_flight -= 1;
         // Who gave up because the time was over has waited in vain, if it was for long enough.

@@ -18,6 +18,9 @@ const BEFORE_TOLD: u32 = 25;
 const SPARED: u32 = 10;
 const SPARED_OF_DAY: u32 = 50;
 
+/// For so long it holds what an answer told of what others used, where nobody tells of it but answers.
+const FRESH: Duration = Duration::from_millis(100);
+
 /// Whether a call may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
@@ -64,6 +67,11 @@ pub struct Quota {
     /// The fewest that were told to be left today.
     day_left: Option<u32>,
     day_ends: Option<Instant>,
+    /// How many replicas have the limit, where they cannot keep it together. More than one: then a single call goes first, whose
+    /// answer tells what the others used, and no more are on their way at once than this replica's part of what is left.
+    among: u32,
+    /// When an answer last told what is left.
+    told_at: Option<Instant>,
 }
 
 impl Quota {
@@ -80,6 +88,38 @@ impl Quota {
             _ if self.is_shut => 0,
             _ => max.saturating_sub(self.sent + self.others),
         })
+    }
+
+    /// Whether answers came, and none told of a limit.
+    pub fn is_free(&self) -> bool {
+        self.is_told && self.limits.max.is_none() && self.day_left.is_none()
+    }
+
+    /// Calls that are not answered yet.
+    pub fn aloft(&self) -> u32 {
+        self.aloft
+    }
+
+    /// How many calls of this window are known of, whoever sent them, and how long it goes on.
+    pub fn used(&self, now: Instant) -> (u32, Duration) {
+        let left = self.ends.map_or(Duration::ZERO, |ends| ends.saturating_duration_since(now));
+        (self.sent + self.others, left)
+    }
+
+    /// Takes over what replicas know together: whether there is a new window, how many of its calls are used and when it ends.
+    pub fn follow(&mut self, (is_new, used, ends): (bool, u32, Option<Instant>), limits: &Limits, is_told: bool) {
+        if is_new {
+            self.begin(self.aloft, None);
+        }
+        self.ends = ends;
+        self.others = used.saturating_sub(self.sent);
+        self.limits.learn(limits);
+        self.is_told |= is_told;
+    }
+
+    /// From now on the limit is among so many who do not know of each other's calls.
+    pub fn divide(&mut self, among: u32) {
+        self.among = among;
     }
 
     /// How long a window is.
@@ -101,11 +141,16 @@ impl Quota {
             // What is still aloft may be counted in either window.
             self.begin(self.aloft, None);
         }
-        let is_full = self.limits.max.is_some_and(|max| self.sent + self.others >= max.max(1));
+        let left = self.limits.max.map(|max| max.max(1).saturating_sub(self.sent + self.others));
+        let is_full = left.is_some_and(|left| left == 0 || (self.aloft == 0 && left < self.among));
+        self.is_careful |= self.among > 1 && self.aloft == 0 && self.told_at.is_none_or(|at| now - at > FRESH);
         match self.aloft {
             _ if self.is_shut || is_full => self.wait(now),
             0 => Room::Now,
             _ if self.is_careful => Room::AfterAnswer,
+            aloft if self.among > 1 && left.is_some_and(|left| aloft >= (left + aloft) / self.among) => {
+                Room::AfterAnswer
+            }
             aloft if !self.is_told && aloft >= BEFORE_TOLD => Room::AfterAnswer,
             _ => Room::Now,
         }
@@ -120,12 +165,7 @@ impl Quota {
         }
     }
 
-    /// Whether a call that nobody waits for may be sent as well.
-    pub fn has_spare(&mut self, now: Instant) -> bool {
-        self.spare(now) == Room::Now
-    }
-
-    /// The same, with when it may.
+    /// Whether a call that leaves a part to others may be sent as well.
     pub fn spare(&mut self, now: Instant) -> Room {
         let room = self.room(now);
         let day = self.day_left.zip(self.limits.daily_max).filter(|(left, max)| *left <= max / SPARED_OF_DAY);
@@ -158,7 +198,7 @@ impl Quota {
     /// Takes over what the answer to a call tells. `shut`: it was refused for the limit, for so long if it says so.
     pub fn answer(&mut self, sent: Sent, told: &Limits, shut: Option<Option<Duration>>, now: Instant) {
         self.aloft = self.aloft.saturating_sub(1);
-        self.is_told = true;
+        (self.is_told, self.told_at) = (true, Some(now));
         self.limits.learn(told);
         self.learn_day(told, now);
         match shut {

@@ -12,7 +12,7 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn governor(concurrency: usize) -> Arc<Governor> {
-    Governor::new(Allowance { concurrency, ..Allowance::default() }, None)
+    Governor::new(Allowance { concurrency, ..Allowance::default() }, "", None)
 }
 
 fn errand(payer: u64) -> Errand {
@@ -275,7 +275,7 @@ async fn those_who_have_gone_make_nobody_think_that_the_line_is_long() {
 #[tokio::test(start_paused = true)]
 async fn credentials_of_one_location_share_its_places() {
     let places = Arc::new(Semaphore::new(1));
-    let two = [0, 1].map(|_| Governor::new(Allowance::default(), Some(places.clone())));
+    let two = [0, 1].map(|_| Governor::new(Allowance::default(), "", Some(places.clone())));
     let held = two[0].admit(&errand(0)).await.expect("leave");
     let late = Errand::new(Payer(0), Some(Instant::now() + ms(100)));
     assert_eq!(two[1].admit(&late).await.map(drop), Err(Held::Late));

@@ -9,7 +9,7 @@ mod told;
 
 use std::collections::BTreeMap;
 
-use contacts_gateway::sandbox::{DEMO_CONTACT, Record};
+use contacts_gateway::sandbox::{DEMO_CONTACT, Fault, Record};
 
 use super::*;
 
@@ -161,4 +161,30 @@ async fn an_action_that_cannot_be_done_stops_no_other() {
     assert_eq!(told[0], "some: not done: a name in it has no value (line 1)");
     assert!(told[1].starts_with("some: not done: `tags[0]`"), "{told:?}");
     assert_eq!(texts(&demo(&stage).notes, "body", "Amara Lindqvist |"), ["Amara Lindqvist | please call back soon"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_automation_whose_facts_cannot_be_read_waits_alone() {
+    let sender = Sender::new();
+    let rules = "[[automation]]\nname = \"asks\"\nwhen = \"NoteCreate\"\nif = 'note.note.contains(\"call back\")'\n\
+                 then = [{ add_note = { note = \"Asked\" } }]\n\
+                 [[automation]]\nname = \"names\"\nwhen = \"NoteCreate\"\n\
+                 then = [{ create_task = { title = \"Ring {{ contact.name }}\", due_in = \"1d\" } }]\n\
+                 [[automation]]\nname = \"tags\"\nwhen = \"NoteCreate\"\nthen = [{ add_tags = [\"noted\"] }]\n";
+    let stage = following(&sender, rules, &[("UPSTREAM_RETRIES", "0")]).await;
+    stage.sandbox.fault(Fault::on(NOTE).status(500));
+    let told = note(&stage, &sender, "gone").await;
+    until(&stage, "gateway_events_total{type=\"NoteCreate\",outcome=\"failed\"}", 1).await;
+    let done = outcomes_of(&stage, &told);
+    assert!(
+        done.len() == 2 && done[0].starts_with("names: made task") && done[1].starts_with("tags: added"),
+        "{done:?}"
+    );
+    stage.sandbox.clear_faults();
+    stage.app.events().unwrap().replay(1).await.unwrap();
+    handled(&stage, 1).await;
+    let record = demo(&stage);
+    assert_eq!(texts(&record.notes, "body", "Asked").len(), 1);
+    let calls = stage.calls();
+    assert_eq!((calls[CREATE_NOTE], calls[CREATE_TASK], calls[ADD_TAGS]), (1, 1, 1), "{calls:?}");
 }

@@ -5,6 +5,11 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,4 +203,42 @@ fn keys_that_are_none_and_a_state_directory_that_cannot_be_used_are_told_at_the_
     assert!(!problems.contains("planted"), "{problems}");
     let output = gateway(&["serve"], &[&good[..], &[("WEBHOOK_KEYS", &key)]].concat());
     assert!(output.status.code() == Some(1) && told(&output).contains("GATEWAY_STATE_DIR"), "{}", told(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_without_an_id_and_a_time_forgets_whenever_it_comes() {
+    let sender = Sender::new();
+    let stage = sender.stage(Options::default(), &[]).await;
+    let told = json!({ "type": "ContactUpdate", "locationId": stage.sandbox.info().location_id,
+                       "id": contacts_gateway::sandbox::DEMO_CONTACT });
+    assert_eq!(sender.tell(&stage, &told).await, 200);
+    handled(&stage, 1).await;
+    stage.profile().await;
+    stage.calls();
+    // It may be the same one, or another of the same words.
+    assert_eq!(sender.tell(&stage, &told).await, 200);
+    assert_eq!(outcomes(&stage, "ContactUpdate", "seen").await, 1);
+    stage.profile().await;
+    assert_eq!(stage.calls(), [(CONTACT, 1)].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_do_not_come_keep_others_from_their_room_for_a_moment_alone() {
+    let sender = Sender::new();
+    let stage = sender.stage(Options::default(), &[]).await;
+    let address = stage.url.trim_start_matches("http://");
+    let mut slow = Vec::new();
+    for _ in 0..256 {
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let head = "POST /webhooks/contacts HTTP/1.1\r\nhost: x\r\nx-ghl-signature: AAAA\r\ncontent-length: 9\r\n\r\n{";
+        stream.write_all(head.as_bytes()).await.expect("a connection that takes it");
+        slow.push(stream);
+    }
+    let update = event(&stage.sandbox, "ContactUpdate", &json!({ "id": "c" }));
+    let began = Instant::now();
+    assert_eq!(sender.tell(&stage, &update).await, 200);
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let mut answer = [0; 12];
+    slow[0].read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }

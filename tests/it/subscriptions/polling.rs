@@ -1,6 +1,6 @@
 //! Where no webhooks come from, watched contacts are looked at, with calls that nobody else wants.
 
-use contacts_gateway::sandbox::{Options, RateLimit, Record, Sandbox};
+use contacts_gateway::sandbox::{Fault, Options, RateLimit, Record, Sandbox};
 
 use super::*;
 
@@ -198,4 +198,19 @@ async fn where_webhooks_are_taken_the_first_look_waits_for_an_interval() {
     is_quiet(&stage).await;
     wait(&stage, 20).await;
     assert_eq!(looked(&stage, 1).await, of(DEMO_CONTACT, &[CONTACT]));
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_had_keeps_no_other_from_being_looked_at() {
+    let stage = polling(Options::default()).await;
+    let mut socket = Socket::watching(&stage, LISTS, json!({ "id": DEMO_CONTACT })).await;
+    wait(&stage, 1).await;
+    let all = of(DEMO_CONTACT, &[CONTACT, TASKS, APPOINTMENTS]);
+    assert_eq!(looked(&stage, 3).await, all);
+    stage.sandbox.fault(Fault::on(TASKS).status(400).times(1));
+    let gone = |record: &mut Record| drop(record.appointments.pop());
+    stage.sandbox.update(&stage.sandbox.info().location_id, DEMO_CONTACT, gone);
+    wait(&stage, 20).await;
+    let told = socket.told("1").await;
+    assert_eq!((&told["kind"], &told["resource"]), (&json!("DELETED"), &json!("APPOINTMENT")));
 }

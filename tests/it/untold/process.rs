@@ -36,12 +36,16 @@ impl Drop for Process {
     }
 }
 
+/// Settings are without their prefix, but for those that are OpenTelemetry's.
 fn command(arguments: &[&str], settings: &[(&str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATEWAY_") || name.starts_with("OTEL_")) {
         command.env_remove(name);
     }
-    let settings = settings.iter().map(|(name, value)| (format!("GATEWAY_{name}"), value));
+    let settings = settings.iter().map(|(name, value)| match name.starts_with("OTEL_") {
+        true => ((*name).to_owned(), value),
+        false => (format!("GATEWAY_{name}"), value),
+    });
     command.args(arguments).envs(settings).env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -197,12 +197,12 @@ fn a_day_that_is_used_up_ends_when_it_was_told() {
     assert_eq!(quota.room(now), Room::AfterAnswer);
     quota.answer(second, &day(0, 60_000), None, now);
     assert_eq!(quota.room(now), Room::Tomorrow(now + ms(60_000)));
-    assert!(!quota.has_spare(now));
+    assert!(quota.spare(now) != Room::Now);
     assert_eq!(quota.room(now + ms(60_000)), Room::Now);
     let sent = quota.send();
     quota.answer(sent, &day(99, 86_400_000), None, now + ms(60_000));
     assert_eq!(quota.room(now + ms(60_000)), Room::Now);
-    assert!(quota.has_spare(now + ms(60_000)));
+    assert!(quota.spare(now + ms(60_000)) == Room::Now);
 }
 
 #[test]
@@ -212,9 +212,9 @@ fn near_the_end_only_those_go_who_are_waited_for() {
     for _ in 0..7 {
         quota.send();
     }
-    assert!(quota.has_spare(now));
+    assert!(quota.spare(now) == Room::Now);
     quota.send();
-    assert!(!quota.has_spare(now));
+    assert!(quota.spare(now) != Room::Now);
     assert_eq!(quota.room(now), Room::Now);
 }
 
@@ -249,4 +249,27 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn who_shares_a_limit_blindly_sends_one_first_and_then_its_part_of_what_is_left() {
+    let now = Instant::now();
+    let mut quota = told(30, now);
+    quota.divide(3);
+    let later = now + ms(1_000);
+    assert_eq!(quota.room(later), Room::Now);
+    let first = quota.send();
+    assert_eq!(quota.room(later), Room::AfterAnswer, "nobody knows what the others used");
+    quota.answer(first, &limits(30, 18), None, later);
+    let mut sent = Vec::new();
+    while quota.room(later) == Room::Now {
+        sent.push(quota.send());
+    }
+    assert_eq!(sent.len(), 6, "a third of 18");
+    for sent in sent {
+        quota.answer(sent, &limits(30, 2), None, later);
+    }
+    assert_eq!(quota.room(later), Room::At(now + ms(10_000)), "each could take the same two");
+    quota.divide(1);
+    assert_eq!(quota.room(later), Room::Now);
 }

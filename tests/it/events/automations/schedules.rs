@@ -113,3 +113,25 @@ async fn what_was_moved_done_or_deleted_meanwhile_is_found_out() {
     handled(&stage, 15).await;
     assert_eq!(notes(&stage, "Overdue"), ["Overdue: moved"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_moved_away_and_back_is_followed_once() {
+    let sender = Sender::new();
+    let rules = RULES.split("\n[[automation]]").nth(2).map(|soon| format!("[[automation]]{soon}")).unwrap();
+    let stage = following(&sender, &rules, &[]).await;
+    let due = at(&stage, 24 * HOUR);
+    let id = task(&stage, &sender, "moved", &due).await;
+    let move_to = |due: &str| json!({ "contactId": DEMO_CONTACT, "id": id, "dueDate": due });
+    change(&stage, "updateTask", move_to(&at(&stage, 72 * HOUR))).await;
+    handled(&stage, 1).await;
+    // It is looked at, and was moved.
+    pass(&stage, &sender, 23 * HOUR).await;
+    handled(&stage, 3).await;
+    change(&stage, "updateTask", move_to(&due)).await;
+    for told in 0..2 {
+        tell(&stage, &sender, "TaskCreate", json!({ "id": id, "contactId": DEMO_CONTACT, "dueDate": due })).await;
+        // The second time the timer is known.
+        handled(&stage, 5 + told).await;
+    }
+    assert_eq!(notes(&stage, "Soon"), ["Soon: moved"]);
+}

@@ -1,0 +1,9 @@
+//! The manifest of trusted documents.
+#![no_main]
+
+use contacts_gateway::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    fuzzing::manifest(text);
+});
