@@ -11,6 +11,7 @@ mod error;
 mod governor;
 mod id;
 mod lately;
+mod question;
 mod retry;
 mod session;
 mod timeline;
@@ -18,9 +19,6 @@ mod together;
 pub mod wire;
 mod write;
 
-use std::fmt::Debug;
-use std::future::Future;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -37,6 +35,7 @@ pub use error::{Error, Fault};
 pub use governor::{Allowance, Limits, Standing};
 pub use id::{Id, NoId};
 pub use lately::Behind;
+pub use question::{Question, Ttls};
 pub use retry::Policy;
 pub use session::Session;
 pub use timeline::Sent;
@@ -48,7 +47,7 @@ use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots};
 use crate::changes::Changes;
 use crate::replicas::Replicas;
 
@@ -57,91 +56,6 @@ const MISSING_TTL: Duration = Duration::from_secs(5);
 
 /// How long what lags behind, or may still be changed by a change whose answer was lost, is kept, at most.
 const PASSING_TTL: Duration = Duration::from_secs(1);
-
-/// The time to live of each kind of value.
-#[derive(Clone, Copy, Debug)]
-pub struct Ttls {
-    /// A contact.
-    pub contact: Duration,
-    /// A contact's tasks, and one task.
-    pub tasks: Duration,
-    /// A contact's notes, and one note.
-    pub notes: Duration,
-    /// A contact's appointments.
-    pub appointments: Duration,
-    /// A page of a list of contacts.
-    pub pages: Duration,
-    /// How long after its time anything may still be given out, while it is renewed.
-    pub stale_while_revalidate: Duration,
-    /// How long after its time anything may still be given out, when nothing newer can be had.
-    pub stale_if_error: Duration,
-}
-
-/// A typed key: something that can be asked upstream, and how.
-pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
-    /// What it is answered with.
-    type Answer: Send + Sync + 'static;
-
-    /// What sort of thing it asks for.
-    const KIND: Kind;
-
-    /// The location that is asked.
-    fn account(&self) -> &Arc<Account>;
-
-    /// Where the answer is held.
-    fn key(&self) -> EntityKey;
-
-    /// The route that answers it.
-    fn route(&self) -> Route;
-
-    /// How long the answer holds.
-    fn ttl(&self, ttls: &Ttls) -> Duration;
-
-    /// Whether an answer that is held tells enough. A contact that a list row told may not.
-    fn is_satisfied_by(&self, _held: &Self::Answer) -> bool {
-        true
-    }
-
-    /// The same, where it may be held that there is no such thing.
-    fn is_answered_by(&self, held: &Held<Self::Answer>) -> bool {
-        held.value.as_ref().is_none_or(|answer| self.is_satisfied_by(answer))
-    }
-
-    /// Whether its answer shows other things too, of which nobody knows before it is there.
-    const SHOWS_OTHERS: bool = false;
-
-    /// Tells everything that has to be forgotten for the answer to become stale: before it is there, as far as
-    /// the question tells, and then all of it.
-    fn made_of(&self, _answer: Option<&Self::Answer>, tell: &mut dyn FnMut(Tag<'_>)) {
-        tell(self.key().tag());
-    }
-
-    /// Asks the upstream; `None` when there is no such thing. The number is the answer's size in bytes.
-    fn fetch(&self, session: &Session) -> impl Future<Output = Result<Option<(Self::Answer, usize)>, Error>> + Send;
-
-    /// How many of them are read together, if there is a route for that.
-    const TOGETHER: Option<Together> = None;
-
-    /// Whether it may be one of them.
-    fn may_be_together(&self) -> bool {
-        true
-    }
-
-    /// Another such route that is looked at first, since whoever asks needs it more.
-    fn looks_after(&self) -> Option<Route> {
-        None
-    }
-
-    /// Whether that route may not show a late change of it yet.
-    fn is_behind_together(&self, _session: &Session) -> bool {
-        false
-    }
-
-    /// Asks the upstream for several at once. What is not among the answers is asked for by itself.
-    fn fetch_together(_: Vec<Self>, _: Session) -> impl Future<Output = Several<Self>> + Send + 'static {
-        std::future::ready(Ok(Vec::new()))
-    }
-}
 
 /// What a flight lands with, whatever the question was.
 type Landed = Result<HeldAny, Error>;
