@@ -32,8 +32,8 @@ impl<T: Clone> Clone for Flight<T> {
 
 impl<T: Clone> Flight<T> {
     /// What the reading brought; `None` if it ended without a result, which only a panic can make happen.
-    pub async fn landed(self) -> Option<T> {
-        self.result.clone().await.ok()
+    pub async fn landed(mut self) -> Option<T> {
+        (&mut self.result).await.ok()
     }
 }
 

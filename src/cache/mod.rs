@@ -130,6 +130,11 @@ impl EntityCache {
         entry.held.downcast()
     }
 
+    /// Whether there is anything under the key, which is cheaper to see than what it is.
+    pub fn contains(&self, key: &EntityKey) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// The value, if it is held, was not forgotten and its time is not over.
     pub fn fresh<T: Any + Send + Sync>(&self, key: &EntityKey) -> Option<Held<T>> {
         self.get(key).filter(|held| held.origin.expires > self.clock.now())

@@ -13,10 +13,10 @@ use tokio::task::yield_now;
 use crate::upstream::{Asked, Errand, Question, Upstream};
 
 /// With fewer keys than this nobody was interrupted.
-const INTERRUPTED: usize = 32;
+pub const INTERRUPTED: usize = 32;
 
 /// Turns that a moment lasts at most: enough for a list of 500 contacts with everything.
-const MOST_TURNS: usize = 40;
+pub const MOST_TURNS: usize = 40;
 
 /// Loads keys of any type in batches. Clones share them.
 #[derive(Clone)]
@@ -64,6 +64,11 @@ impl DataLoader {
     /// What it asks.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// Whether nothing is gathered that is not asked for yet.
+    pub fn is_idle(&self) -> bool {
+        self.gathered().is_empty()
     }
 
     /// Where the key's value is, or the reading that brings it. `None`: the batch was given up, which only the end of the

@@ -14,8 +14,8 @@ use async_graphql::resolver_utils::{ContainerType, resolve_list};
 use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value};
 use futures_util::future::{BoxFuture, MaybeDone, TryJoinAll, maybe_done, try_join_all};
 use futures_util::poll;
-use tokio::task::yield_now;
 
+use super::dataloader::{INTERRUPTED, MOST_TURNS};
 use super::json;
 use super::request::Request;
 
@@ -45,7 +45,7 @@ impl<T: AtHand> OutputType for InPlace<T> {
             return Box::pin(self.0.resolve(ctx, field)).await;
         };
         let later = plain.later(&self.0).map(|place| resolve_later(&self.0, ctx, plain.fields[place], (0, place)));
-        let later = begin(later.collect()).await;
+        let later = begin(later.collect(), ctx.data_unchecked::<Request>()).await;
         let mut object = plain.now(&self.0, ctx)?;
         for ((_, place), value) in end(later).await? {
             object[place] = value;
@@ -68,12 +68,11 @@ impl<T: AtHand> OutputType for Rows<T> {
         let Some(plain) = Plain::of::<T>(ctx) else {
             return Box::pin(resolve_list(ctx, field, rows, Some(rows.len()))).await;
         };
+        let request = ctx.data_unchecked::<Request>();
         let at_hand = || rows.iter().all(|row| plain.later(row).next().is_none());
-        if !ctx.data_unchecked::<Request>().merges
-            && at_hand()
-            && let Some(list) = plain.list(rows, ctx)?
-        {
-            return Ok(list);
+        if !request.merges && at_hand() {
+            let (list, _) = plain.list(rows, ctx)?;
+            return Ok(Value::Binary(list.into()));
         }
         let contexts: Vec<_> = (0..rows.len()).map(|at| ctx.with_index(at)).collect();
         let each = || rows.iter().zip(&contexts);
@@ -81,7 +80,13 @@ impl<T: AtHand> OutputType for Rows<T> {
             let plain = &plain;
             plain.later(row).map(move |place| resolve_later(row, ctx, plain.fields[place], (at, place)))
         });
-        let later = begin(later.collect()).await;
+        let later = begin(later.collect(), request).await;
+        if !request.merges {
+            let (list, gaps) = plain.list(rows, ctx)?;
+            // Both are in the order of the text.
+            let values = end(later).await?.into_iter().map(|(_, value)| value);
+            return Ok(json::fill(&list, &gaps.into_iter().zip(values).collect::<Vec<_>>()));
+        }
         let mut objects = each().map(|(row, ctx)| plain.now(row, ctx)).collect::<ServerResult<Vec<_>>>()?;
         for ((at, place), value) in end(later).await? {
             objects[at][place] = value;
@@ -96,10 +101,15 @@ type Placed = ((usize, usize), Value);
 type Later<'a> = MaybeDone<TryJoinAll<BoxFuture<'a, ServerResult<Placed>>>>;
 
 /// Lets what has to be waited for begin, all the way to the upstream, so that what is at hand is resolved meanwhile.
-async fn begin<'a>(later: Vec<BoxFuture<'a, ServerResult<Placed>>>) -> Later<'a> {
+async fn begin<'a>(later: Vec<BoxFuture<'a, ServerResult<Placed>>>, request: &Request) -> Later<'a> {
+    // A few calls go at once, and many take turns.
+    let turns = if later.len() < INTERRUPTED { 1 } else { MOST_TURNS };
     let mut later = maybe_done(try_join_all(later));
-    if poll!(&mut later).is_pending() {
-        yield_now().await;
+    for _ in 0..turns {
+        // Each time, for the runtime interrupts who asks for much.
+        if poll!(&mut later).is_ready() || !request.let_calls_go().await {
+            break;
+        }
     }
     later
 }
@@ -169,21 +179,23 @@ impl<'a> Plain<'a> {
         Ok(object)
     }
 
-    /// The rows as JSON; `None` when one of them has a field that is not at hand.
-    fn list<T: AtHand>(&self, rows: &[T], ctx: &ContextSelectionSet<'_>) -> ServerResult<Option<Value>> {
-        json::list(rows, self.fields.len() * BYTES_OF_A_FIELD, |at, row, to| {
+    /// The rows as JSON, and where in it each field is missing that is not at hand.
+    fn list<T: AtHand>(&self, rows: &[T], ctx: &ContextSelectionSet<'_>) -> ServerResult<(Vec<u8>, Vec<usize>)> {
+        let mut gaps = Vec::new();
+        let text = json::list(rows, self.fields.len() * BYTES_OF_A_FIELD, |at, row, to| {
             let ctx = ctx.with_index(at);
             to.push(b'{');
             for (at, field) in self.fields.iter().enumerate() {
-                let Some(value) = resolve_now(row, &ctx, field) else {
-                    return Ok(false);
-                };
                 json::key(at, &field.node.response_key().node, to);
-                json::write(&value?, to);
+                match resolve_now(row, &ctx, field) {
+                    Some(value) => json::write(&value?, to),
+                    None => gaps.push(to.len()),
+                }
             }
             to.push(b'}');
-            Ok(true)
-        })
+            ServerResult::Ok(())
+        })?;
+        Ok((text, gaps))
     }
 }
 

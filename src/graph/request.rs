@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, QueryPathNode};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::dataloader::DataLoader;
@@ -119,7 +120,7 @@ impl Request {
 
     /// The value, if it is held and its time is not over. `Some(None)`: there is no such thing.
     pub fn held<Q: Question>(&self, key: &Q) -> Option<Option<Arc<Q::Answer>>> {
-        let held = self.upstream.held(key).or_else(|| self.upstream.recall(key))?;
+        let held = self.upstream.held(key)?;
         self.trail.used(&held.origin);
         Some(held.value)
     }
@@ -139,9 +140,6 @@ impl Request {
         if self.may(Scope::ContactsReadonly).is_err() || !matches!(self.upstream.look(&key), Look::Nothing) {
             return None;
         }
-        if self.upstream.recall(&key).is_some() {
-            return None;
-        }
         match self.ask(key).await.ok()? {
             Asked::Known(_) => None,
             Asked::Shared(pending) => {
@@ -155,18 +153,21 @@ impl Request {
         }
     }
 
+    /// Gives a turn away to the calls that were asked for just now. Whether there are some that have not gone.
+    pub async fn let_calls_go(&self) -> bool {
+        let before = self.calls();
+        yield_now().await;
+        !self.loader.is_idle() || self.calls() != before
+    }
+
     async fn ask<Q: Question>(&self, key: Q) -> Result<Asked<Q::Answer>, Error> {
         let lost = || Error::new(Code::Internal, "The gateway gave up asking for this.");
         self.loader.load(key, self.upstream.errand().clone()).await.ok_or_else(lost)
     }
 
     /// Waits for a reading, as long as there is time.
-    async fn wait<Q: Question>(&self, key: &Q, pending: Pending) -> Result<Held<Q::Answer>, Missed> {
-        let held =
-            timeout_at(self.deadline, pending.landed()).await.map_err(|_| Missed::Time)?.map_err(Missed::Failed)?;
-        // What was read for others is not on the bill yet.
-        self.upstream.errand().remember(key.key(), held.any());
-        Ok(held)
+    async fn wait<Q: Question>(&self, pending: Pending) -> Result<Held<Q::Answer>, Missed> {
+        timeout_at(self.deadline, pending.landed()).await.map_err(|_| Missed::Time)?.map_err(Missed::Failed)
     }
 }
 
@@ -223,7 +224,7 @@ impl Here<'_> {
         // Here too, for what is not below a field of `Query`: a write brings back what it changed, and that has fields.
         self.may(Scope::ContactsReadonly)?;
         if let Some(pending) = started {
-            let landed = self.wait_for_shared(&key, pending).await?;
+            let landed = Box::pin(self.wait_for_shared(&key, pending)).await?;
             return self.come_to(&key, landed);
         }
         let upstream = &self.upstream;
@@ -237,18 +238,16 @@ impl Here<'_> {
             }
             Look::Nothing => {}
         }
-        if let Some(held) = self.upstream.recall(&key) {
-            return Ok(self.held_value(Q::KIND, held));
-        }
         let landed = match self.ask(key.clone()).await? {
             Asked::Known(held) => return Ok(self.held_value(Q::KIND, held)),
             Asked::Started(pending) => {
                 self.trail.started(Q::KIND);
-                self.wait(&key, pending).await
+                self.wait::<Q>(pending).await
             }
             Asked::Shared(pending) => {
                 self.trail.shared(Q::KIND);
-                self.wait_for_shared(&key, pending).await?
+                // In a box, like all that is seldom: each field that waits would have room for it.
+                Box::pin(self.wait_for_shared(&key, pending)).await?
             }
         };
         self.come_to(&key, landed)
@@ -260,7 +259,7 @@ impl Here<'_> {
         key: &Q,
         pending: Pending,
     ) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
-        let mut landed = self.wait(key, pending).await;
+        let mut landed = self.wait::<Q>(pending).await;
         if landed.as_ref().is_err_and(|missed| missed.is_unsent() && self.has_time()) {
             landed = self.wait_again(key).await?;
         }
@@ -268,13 +267,17 @@ impl Here<'_> {
         while landed.as_ref().is_ok_and(|held| !key.is_answered_by(held)) {
             landed = self.wait_again(key).await?;
         }
+        if let Ok(held) = &landed {
+            // What was read for others is not on the bill yet.
+            self.upstream.errand().remember(key.key(), held.any());
+        }
         Ok(landed)
     }
 
     async fn wait_again<Q: Question>(&self, key: &Q) -> Result<Result<Held<Q::Answer>, Missed>, Error> {
         match self.ask(key.clone()).await? {
             Asked::Known(held) => Ok(Ok(held)),
-            Asked::Shared(pending) | Asked::Started(pending) => Ok(self.wait(key, pending).await),
+            Asked::Shared(pending) | Asked::Started(pending) => Ok(self.wait::<Q>(pending).await),
         }
     }
 

@@ -207,7 +207,8 @@ impl Operations {
         request.merges = prepared.operation.facts.merges;
         request.asks = Some(prepared.operation.steps.fields.clone());
         let answer = match request.explains() || !prepared.operation.facts.may_be_kept() {
-            true => self.alone(request, &prepared, request_id).await.map(Answer::Executed),
+            // In a box: it is seldom, and each request would have room for it.
+            true => Box::pin(self.alone(request, &prepared, request_id)).await.map(Answer::Executed),
             false => self.answer(&request, &prepared).await.map(|outcome| match outcome {
                 Outcome::Ready(ready) => {
                     self.answers.keep(incoming, prepared.key, &ready);

@@ -1,22 +1,21 @@
-//! One call over HTTP: its path, its headers, its answer. No retry, no cache, no meaning of what comes back.
+//! One call over HTTP: its headers, its answer. No retry, no cache, no meaning of what comes back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, StatusCode, Url};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::account::Account;
+use super::call::{Call, Route};
 use super::connections::Connections;
 use super::credential::{Bearer, Endpoint, Trouble};
 use super::errand::Errand;
 use super::error::{Error, Fault, classify};
 use super::governor::{Limits, Permit};
-use super::id::Id;
 use crate::metrics::Metrics;
 use crate::traces;
 
@@ -26,96 +25,12 @@ const MAX_BODY: usize = 16 << 20;
 const VERSION: HeaderName = HeaderName::from_static("version");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A kind of call.
-#[derive(Clone, Copy, Debug)]
-pub struct Route {
-    /// Method and path, its variable segments in braces.
-    pub template: &'static str,
-    /// The value of the `Version` header that the route's family declares.
-    pub version: &'static str,
-    /// The scope that it needs.
-    pub scope: &'static str,
-}
-
-impl Route {
-    /// A reading route of the contacts family.
-    pub const fn read_contacts(template: &'static str) -> Self {
-        Self { template, version: "2021-07-28", scope: "contacts.readonly" }
-    }
-
-    /// A writing route of the contacts family.
-    pub const fn write_contacts(template: &'static str) -> Self {
-        Self { template, version: "2021-07-28", scope: "contacts.write" }
-    }
-
-    /// What is refused along with a call that is refused for lack of a scope: of changes, every one; of reads, those of the
-    /// route alone, since a list that is refused must not take the answers of the others along.
-    fn refused_with(&self) -> &'static str {
-        match self.scope.ends_with(".write") {
-            true => self.scope,
-            false => self.template,
-        }
-    }
-
-    /// The template is method and path, with a blank between.
-    fn parts(&self) -> (&'static str, &'static str) {
-        self.template.split_once(' ').unwrap_or(("GET", self.template))
-    }
-}
-
-/// One call to make.
-#[derive(Clone, Debug)]
-pub struct Call {
-    route: Route,
-    path: String,
-    query: Vec<(&'static str, String)>,
-    body: Option<Value>,
-}
-
-impl Call {
-    /// Fills the variable segments of the route with `ids`, in order.
-    pub fn to(route: Route, ids: &[&Id]) -> Self {
-        let (_, template) = route.parts();
-        let mut ids = ids.iter();
-        let mut path = String::with_capacity(2 * template.len());
-        for segment in template.split('/').skip(1) {
-            path.push('/');
-            match segment.starts_with('{').then(|| ids.next()).flatten() {
-                Some(id) => path.extend(id.segment()),
-                None => path.push_str(segment),
-            }
-        }
-        Self { route, path, query: Vec::new(), body: None }
-    }
-
-    /// Gives it a JSON body.
-    #[must_use]
-    pub fn body(self, body: impl Into<Value>) -> Self {
-        Self { body: Some(body.into()), ..self }
-    }
-
-    /// Adds a query parameter.
-    #[must_use]
-    pub fn with(mut self, name: &'static str, value: &(impl ToString + ?Sized)) -> Self {
-        self.query.push((name, value.to_string()));
-        self
-    }
-
-    /// Whether the path has the id of a contact, a task or a note in it.
-    pub fn names_a_record(&self) -> bool {
-        self.route.template.contains("{contactId}")
-    }
-
-    /// The route that is called.
-    pub fn route(&self) -> &'static str {
-        self.route.template
-    }
-}
-
 /// The HTTP client, for one upstream.
 pub struct Client {
     connections: Connections,
     base: Url,
+    /// What HTTP/1 names the upstream by, where it is sure to be spoken.
+    host: Option<HeaderValue>,
     metrics: Arc<Metrics>,
 }
 
@@ -125,7 +40,12 @@ impl Client {
         // A user in the address is nobody here: each call brings the credential of its location.
         let _ = (base.set_username(""), base.set_password(None));
         let connections = Connections::new(&base, timeout, connections)?;
-        Ok(Self { connections, base, metrics })
+        let host = match (base.host_str(), base.port()) {
+            (host, None) => host.unwrap_or_default().to_owned(),
+            (host, Some(port)) => format!("{}:{port}", host.unwrap_or_default()),
+        };
+        let host = HeaderValue::try_from(host).ok().filter(|_| base.scheme() == "http");
+        Ok(Self { connections, base, host, metrics })
     }
 
     /// The upstream's own OAuth routes.
@@ -168,17 +88,29 @@ impl Client {
         may_go(&bearer, errand, call)?;
         match self.send_with(&bearer, errand, call, permit).await {
             Err(error) if error.fault == Fault::Credential => {
-                match account.credential.instead_of(&bearer).await.map_err(none)? {
-                    Some(other) => {
-                        may_go(&other, errand, call)?;
-                        permit.send_again();
-                        self.send_with(&other, errand, call, permit).await
-                    }
-                    None => Err(error),
-                }
+                // In a box: it is seldom, and each call would have room for it.
+                Box::pin(self.send_with_another(&bearer, error, errand, account, call, permit)).await
             }
             sent => sent,
         }
+    }
+
+    async fn send_with_another(
+        &self,
+        refused: &Bearer,
+        error: Error,
+        errand: &Errand,
+        account: &Account,
+        call: &Call,
+        permit: &mut Permit,
+    ) -> Result<Vec<u8>, Error> {
+        let none = |trouble: Trouble| trouble.to_error(call.route.template);
+        let Some(other) = account.credential.instead_of(refused).await.map_err(none)? else {
+            return Err(error);
+        };
+        may_go(&other, errand, call)?;
+        permit.send_again();
+        self.send_with(&other, errand, call, permit).await
     }
 
     /// Sends a call that may well be refused: with the bearer of the moment and no other, and a refusal tells nothing of other
@@ -287,10 +219,14 @@ impl Client {
         look: impl FnOnce(&HeaderMap),
     ) -> Result<Vec<u8>, Error> {
         let headers = request.headers_mut();
-        // With those that the client adds itself, so that the map does not grow.
+        // With those that the client adds itself, so that the map does not grow; nor do its copies, for which the client would name
+        // the host.
         headers.reserve(7);
         headers.insert(AUTHORIZATION, bearer.header());
         headers.insert(VERSION, HeaderValue::from_static(version));
+        if let Some(host) = &self.host {
+            headers.insert(HOST, host.clone());
+        }
         // Until the answer is read.
         let connection = self.connections.take();
         let mut answer = connection.client().execute(*request).await.map_err(|e| broken(route, &e))?;
@@ -382,6 +318,7 @@ fn broken(route: &'static str, error: &reqwest::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Id;
 
     #[test]
     fn a_call_keeps_to_its_route_and_its_base() {
@@ -395,6 +332,20 @@ mod tests {
             let base = Url::parse(base).expect("a URL");
             let client = Client::new(base, Duration::from_secs(1), 1, Arc::default()).expect("a client");
             assert_eq!(client.url(&call).map(String::from), Ok(want.to_owned()));
+        }
+    }
+
+    #[test]
+    fn the_host_is_named_where_http_1_is_sure_to_be_spoken() {
+        for (base, want) in [
+            ("http://up.test/api", Some("up.test")),
+            ("http://up.test:80", Some("up.test")),
+            ("http://user:secret@[::1]:81/", Some("[::1]:81")),
+            ("https://up.test", None),
+        ] {
+            let base = Url::parse(base).expect("a URL");
+            let client = Client::new(base, Duration::from_secs(1), 1, Arc::default()).expect("a client");
+            assert_eq!(client.host.as_ref().and_then(|host| host.to_str().ok()), want);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What was changed lately. The upstream's lists follow changes with a delay of seconds: for a while after a change, a row
 //! may show what was before it. And a change of which nobody knows what came may still be made.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
@@ -38,6 +38,9 @@ pub enum Behind<'a> {
 /// The changes of the last seconds.
 pub struct Lately {
     changes: Cache<Whose, Instant>,
+    began: Instant,
+    /// Until when, in milliseconds after the beginning, any change counts: mostly none does, and then none is looked for.
+    any_until: AtomicU64,
     /// What a change may still touch.
     doubts: Cache<Slot, Instant>,
     /// Whether there ever was a doubt: mostly not, and then no row is looked up.
@@ -51,7 +54,8 @@ impl Lately {
         // What is over leaves, so that those that count can be counted. The clock is no slower than that of the caches, unless a test stops it.
         let changes = Cache::builder().max_capacity(MOST).time_to_live(LAG).build();
         let doubts = Cache::builder().max_capacity(MOST).time_to_live(DOUBT).build();
-        Self { changes, doubts, ever_doubted: AtomicBool::new(false), clock }
+        let (began, any_until) = (clock.now(), AtomicU64::new(0));
+        Self { changes, began, any_until, doubts, ever_doubted: AtomicBool::new(false), clock }
     }
 
     /// How many contacts of a location may have rows that are behind, at most.
@@ -88,35 +92,45 @@ impl Lately {
     /// Notes a change that was made now.
     pub fn note(&self, location: &str, behind: Behind<'_>) {
         let until = self.clock.now() + LAG;
+        let note = |whose| {
+            self.any_until.fetch_max(self.millis(until) + 1, Ordering::Relaxed);
+            self.changes.insert(whose, until);
+        };
         let id = match behind {
             Behind::Nothing => return,
-            Behind::Tasks(contact) => return self.changes.insert(tasks_of(location, contact), until),
+            Behind::Tasks(contact) => return note(tasks_of(location, contact)),
             Behind::Lists => None,
             Behind::Row(id) => Some(id.into()),
         };
-        self.changes.insert((location.into(), None), until);
+        note((location.into(), None));
         if id.is_some() {
-            self.changes.insert((location.into(), id), until);
+            note((location.into(), id));
         }
     }
 
     /// Whether the row of a contact may be older than its last change.
     pub fn is_row_behind(&self, account: &Account, id: &str) -> bool {
-        self.are_lists_behind(account) && self.holds(&(account.location.clone(), Some(id.into())))
+        self.are_lists_behind(account) && self.holds(|| (account.location.clone(), Some(id.into())))
     }
 
     /// Whether a search for the tasks of a contact may show them as they were before their last change.
     pub fn are_tasks_behind(&self, account: &Account, contact: &str) -> bool {
-        self.holds(&tasks_of(&account.location, contact))
+        self.holds(|| tasks_of(&account.location, contact))
     }
 
     /// Whether a list of the location may lack a contact, or show one that it should not.
     pub fn are_lists_behind(&self, account: &Account) -> bool {
-        self.holds(&(account.location.clone(), None))
+        self.holds(|| (account.location.clone(), None))
     }
 
-    fn holds(&self, whose: &Whose) -> bool {
-        self.changes.get(whose).is_some_and(|until| until > self.clock.now())
+    fn holds(&self, whose: impl FnOnce() -> Whose) -> bool {
+        let now = self.clock.now();
+        self.millis(now) < self.any_until.load(Ordering::Relaxed)
+            && self.changes.get(&whose()).is_some_and(|until| until > now)
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.began).as_millis() as u64
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way out: a question is answered from the cache, by a reading that is under way, or by a new one.
 
 mod account;
+mod call;
 mod client;
 mod connections;
 pub mod credential;
@@ -10,6 +11,7 @@ mod error;
 mod governor;
 mod id;
 mod lately;
+mod question;
 mod retry;
 mod session;
 mod timeline;
@@ -17,9 +19,6 @@ mod together;
 pub mod wire;
 mod write;
 
-use std::fmt::Debug;
-use std::future::Future;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +26,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use account::Account;
-pub use client::{Call, Client, Route};
+pub use call::{Call, Route};
+pub use client::Client;
 pub use credential::{Credential, Trouble};
 pub use elsewhere::Ear;
 pub use errand::{Errand, Lane, Payer};
@@ -35,6 +35,7 @@ pub use error::{Error, Fault};
 pub use governor::{Allowance, Limits, Standing};
 pub use id::{Id, NoId};
 pub use lately::Behind;
+pub use question::{Question, Ttls};
 pub use retry::Policy;
 pub use session::Session;
 pub use timeline::Sent;
@@ -46,7 +47,7 @@ use governor::Permit;
 use lately::Lately;
 use together::{Knowledge, Share};
 
-use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Kind, Origin, Slots, Tag};
+use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots};
 use crate::changes::Changes;
 use crate::replicas::Replicas;
 
@@ -55,91 +56,6 @@ const MISSING_TTL: Duration = Duration::from_secs(5);
 
 /// How long what lags behind, or may still be changed by a change whose answer was lost, is kept, at most.
 const PASSING_TTL: Duration = Duration::from_secs(1);
-
-/// The time to live of each kind of value.
-#[derive(Clone, Copy, Debug)]
-pub struct Ttls {
-    /// A contact.
-    pub contact: Duration,
-    /// A contact's tasks, and one task.
-    pub tasks: Duration,
-    /// A contact's notes, and one note.
-    pub notes: Duration,
-    /// A contact's appointments.
-    pub appointments: Duration,
-    /// A page of a list of contacts.
-    pub pages: Duration,
-    /// How long after its time anything may still be given out, while it is renewed.
-    pub stale_while_revalidate: Duration,
-    /// How long after its time anything may still be given out, when nothing newer can be had.
-    pub stale_if_error: Duration,
-}
-
-/// A typed key: something that can be asked upstream, and how.
-pub trait Question: Clone + Eq + Hash + Debug + Send + Sync + 'static {
-    /// What it is answered with.
-    type Answer: Send + Sync + 'static;
-
-    /// What sort of thing it asks for.
-    const KIND: Kind;
-
-    /// The location that is asked.
-    fn account(&self) -> &Arc<Account>;
-
-    /// Where the answer is held.
-    fn key(&self) -> EntityKey;
-
-    /// The route that answers it.
-    fn route(&self) -> Route;
-
-    /// How long the answer holds.
-    fn ttl(&self, ttls: &Ttls) -> Duration;
-
-    /// Whether an answer that is held tells enough. A contact that a list row told may not.
-    fn is_satisfied_by(&self, _held: &Self::Answer) -> bool {
-        true
-    }
-
-    /// The same, where it may be held that there is no such thing.
-    fn is_answered_by(&self, held: &Held<Self::Answer>) -> bool {
-        held.value.as_ref().is_none_or(|answer| self.is_satisfied_by(answer))
-    }
-
-    /// Whether its answer shows other things too, of which nobody knows before it is there.
-    const SHOWS_OTHERS: bool = false;
-
-    /// Tells everything that has to be forgotten for the answer to become stale: before it is there, as far as
-    /// the question tells, and then all of it.
-    fn made_of(&self, _answer: Option<&Self::Answer>, tell: &mut dyn FnMut(Tag<'_>)) {
-        tell(self.key().tag());
-    }
-
-    /// Asks the upstream; `None` when there is no such thing. The number is the answer's size in bytes.
-    fn fetch(self, session: Session) -> impl Future<Output = Result<Option<(Self::Answer, usize)>, Error>> + Send;
-
-    /// How many of them are read together, if there is a route for that.
-    const TOGETHER: Option<Together> = None;
-
-    /// Whether it may be one of them.
-    fn may_be_together(&self) -> bool {
-        true
-    }
-
-    /// Another such route that is looked at first, since whoever asks needs it more.
-    fn looks_after(&self) -> Option<Route> {
-        None
-    }
-
-    /// Whether that route may not show a late change of it yet.
-    fn is_behind_together(&self, _session: &Session) -> bool {
-        false
-    }
-
-    /// Asks the upstream for several at once. What is not among the answers is asked for by itself.
-    fn fetch_together(_: Vec<Self>, _: Session) -> impl Future<Output = Several<Self>> + Send + 'static {
-        std::future::ready(Ok(Vec::new()))
-    }
-}
 
 /// What a flight lands with, whatever the question was.
 type Landed = Result<HeldAny, Error>;
@@ -197,6 +113,15 @@ pub enum Look<T> {
     Nothing,
 }
 
+impl<T> Look<T> {
+    fn fresh(self) -> Option<Held<T>> {
+        match self {
+            Self::Fresh(held) => Some(held),
+            Self::Stale(_) | Self::Nothing => None,
+        }
+    }
+}
+
 /// The upstream with its cache, for somebody. Clones share everything.
 #[derive(Clone)]
 pub struct Upstream {
@@ -233,24 +158,29 @@ impl Upstream {
         &self.errand
     }
 
-    /// The answer, if the cache has it.
+    /// The answer, if the cache has it, or it was read for this errand.
     pub fn look<Q: Question>(&self, question: &Q) -> Look<Q::Answer> {
+        self.look_under(&question.key(), question)
+    }
+
+    fn look_under<Q: Question>(&self, key: &EntityKey, question: &Q) -> Look<Q::Answer> {
         let Parts { cache, ttls, .. } = &*self.parts;
-        let Some(held) = cache.get::<Q::Answer>(&question.key()).filter(|held| question.is_answered_by(held)) else {
-            return Look::Nothing;
+        let read = || self.recall(key, question).map_or(Look::Nothing, Look::Fresh);
+        let Some(held) = cache.get::<Q::Answer>(key).filter(|held| question.is_answered_by(held)) else {
+            return read();
         };
         let now = cache.clock().now();
         match held.origin.expires {
             expires if expires > now => Look::Fresh(held),
             // What was missing may have been created at any moment since.
             expires if held.value.is_some() && expires + ttls.stale_while_revalidate > now => Look::Stale(held),
-            _ => Look::Nothing,
+            _ => read(),
         }
     }
 
     /// What was read for this errand, unless it was forgotten since.
-    pub fn recall<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
-        let held = self.errand.recall::<Q::Answer>(&question.key())?;
+    fn recall<Q: Question>(&self, key: &EntityKey, question: &Q) -> Option<Held<Q::Answer>> {
+        let held = self.errand.recall::<Q::Answer>(key)?;
         (question.is_answered_by(&held) && self.parts.cache.holds(&held.origin)).then_some(held)
     }
 
@@ -263,12 +193,9 @@ impl Upstream {
         (in_time && question.is_satisfied_by(answer)).then_some(held)
     }
 
-    /// The answer, if the cache has it and its time is not over.
+    /// The answer, if it is there and its time is not over.
     pub fn held<Q: Question>(&self, question: &Q) -> Option<Held<Q::Answer>> {
-        match self.look(question) {
-            Look::Fresh(held) => Some(held),
-            Look::Stale(_) | Look::Nothing => None,
-        }
+        self.look(question).fresh()
     }
 
     /// The answer from the cache, a share in a reading under way, or a new reading; never two at once.
@@ -286,7 +213,11 @@ impl Upstream {
             true => as_of == epochs.now(),
             false => epochs.all_hold(&self.slots(question, None), as_of),
         };
-        let known = || self.held(question).or_else(|| self.recall(question));
+        // Mostly it is not there.
+        let known = || match self.parts.cache.contains(&key) {
+            true => self.look_under(&key, question).fresh(),
+            false => self.recall(&key, question),
+        };
         let reading = |as_of| self.clone().read(question.clone(), as_of, together);
         let joined = self.parts.flights.join(&key, known, holds, || epochs.now(), reading);
         match joined {
@@ -325,37 +256,46 @@ impl Upstream {
         slots.into()
     }
 
+    fn session_now(&self, account: &Arc<Account>) -> Session {
+        self.session(account, self.parts.cache.epochs().now())
+    }
+
+    fn session(&self, account: &Arc<Account>, as_of: Epoch) -> Session {
+        Session {
+            upstream: self.clone(),
+            account: account.clone(),
+            as_of,
+            passing: AtomicBool::new(false),
+            carried: None,
+        }
+    }
+
     /// Reads from the upstream and keeps what it read.
     async fn read<Q: Question>(self, question: Q, as_of: Epoch, together: Option<Share<Q>>) -> Landed {
         let Parts { cache, ttls, .. } = &*self.parts;
         let ttl = question.ttl(ttls);
-        let passing = Arc::new(AtomicBool::new(false));
-        let account = question.account().clone();
-        let mut carried = None;
+        let mut session = self.session(question.account(), as_of);
         if self.parts.replicas.is_some() && !ttl.is_zero() {
-            carried = Box::pin(self.look_elsewhere(&question, together.is_none())).await.map(Arc::new);
+            session.carried = Box::pin(self.look_elsewhere(&question, together.is_none())).await;
         }
-        let is_found = carried.as_ref().is_some_and(|carried| carried.is_found());
-        let together = together.filter(|_| !is_found);
-        let (passing_, upstream) = (passing.clone(), self.clone());
-        let session = Session { upstream, account, as_of, passing: passing_, carried: carried.clone() };
-        let mut fetched = together::fetch(question.clone(), session, together).await;
+        let is_found = session.carried.as_ref().is_some_and(Carried::is_found);
+        let mut fetched = together::fetch(&question, &session, together.filter(|_| !is_found)).await;
         if fetched.is_err() && is_found {
             // A gateway of another version may have read it.
-            carried = None;
-            fetched = Box::pin(together::fetch(question.clone(), self.session(question.account()), None)).await;
+            session = self.session_now(question.account());
+            fetched = Box::pin(together::fetch(&question, &session, None)).await;
         }
         let (value, bytes, ttl) = match fetched? {
             Some((answer, bytes)) => (Some(answer), bytes, ttl),
             None => (None, 0, ttl.min(MISSING_TTL)),
         };
         let slots = self.slots(&question, value.as_deref());
-        let passes = passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
-        if let Some(carried) = carried.as_ref().filter(|_| !passes) {
+        let passes = session.passing.load(Ordering::Relaxed) || self.parts.lately.is_in_doubt(&slots);
+        if let Some(carried) = session.carried.as_ref().filter(|_| !passes) {
             self.keep_elsewhere(&question, value.as_deref(), carried, ttl);
         }
         let ttl = if passes { ttl.min(PASSING_TTL) } else { ttl };
-        let origin = elsewhere::origin(cache, carried.as_deref(), slots, as_of, ttl);
+        let origin = elsewhere::origin(cache, session.carried.as_ref(), slots, as_of, ttl);
         let held = Held { value, origin };
         // Before the flight is over: who asks again for the same errand has to find it.
         self.errand.remember(question.key(), held.any());

@@ -16,9 +16,9 @@ pub struct Session {
     pub(super) account: Arc<Account>,
     pub(super) as_of: Epoch,
     /// Set when the answer will soon be another.
-    pub(super) passing: Arc<AtomicBool>,
+    pub(super) passing: AtomicBool,
     /// What another gateway has read of it, or is to have.
-    pub(super) carried: Option<Arc<Carried>>,
+    pub(super) carried: Option<Carried>,
 }
 
 impl Session {
@@ -45,11 +45,11 @@ impl Session {
     }
 
     /// The body of the answer, after retries. `None`: the upstream says that there is no such record.
-    pub async fn get(&self, call: Call) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(body) = self.carried.as_ref().and_then(|carried| carried.take()) {
+    pub async fn get(&self, call: &Call) -> Result<Option<Vec<u8>>, Error> {
+        if let Some(body) = self.carried.as_ref().and_then(Carried::take) {
             return Ok(body);
         }
-        let body = match self.try_until_it_works(&call).await {
+        let body = match self.try_until_it_works(call).await {
             Ok(body) => Some(body),
             // A list cannot be missing; whoever says so of one is not the Contacts API.
             Err(error) if error.fault == Fault::NotFound && call.names_a_record() => None,
@@ -116,7 +116,7 @@ impl Session {
         let slots = self.upstream.slots(question, Some(&answer));
         let ttl = question.ttl(ttls);
         let ttl = if self.upstream.parts.lately.is_in_doubt(&slots) { ttl.min(PASSING_TTL) } else { ttl };
-        let origin = elsewhere::origin(cache, self.carried.as_deref(), slots, self.as_of, ttl);
+        let origin = elsewhere::origin(cache, self.carried.as_ref(), slots, self.as_of, ttl);
         cache.insert(key, Held { value: Some(answer), origin }, bytes);
     }
 }

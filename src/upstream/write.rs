@@ -294,6 +294,6 @@ impl Upstream {
 
     /// What a call answers that is nobody's but the caller's: nothing of it is held.
     pub async fn get(&self, account: &Arc<Account>, call: Call) -> Result<Option<Vec<u8>>, Error> {
-        self.session(account).get(call).await
+        self.session_now(account).get(&call).await
     }
 }

@@ -42,8 +42,8 @@ impl Question for AppointmentsOf {
         ttls.appointments
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
-        let Some(body) = session.get(Call::to(api::LIST, &[&self.contact])).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Self::Answer, usize)>, Error> {
+        let Some(body) = session.get(&Call::to(api::LIST, &[&self.contact])).await? else {
             return Ok(None);
         };
         let appointments = api::list(session.account(), &self.contact, &body)?;

@@ -76,8 +76,8 @@ impl Question for ContactById {
         held.known.contains(self.needs)
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Contact, usize)>, Error> {
-        let Some(body) = session.get(Call::to(api::ONE, &[&self.id])).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Contact, usize)>, Error> {
+        let Some(body) = session.get(&Call::to(api::ONE, &[&self.id])).await? else {
             return Ok(None);
         };
         let here = |contact: &Contact| session.account().shows(contact.location_id());
@@ -248,8 +248,8 @@ impl Question for PageOf {
         }
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Page, usize)>, Error> {
-        let Some(body) = session.get(self.call()).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Page, usize)>, Error> {
+        let Some(body) = session.get(&self.call()).await? else {
             return Ok(None);
         };
         let listed = api::listed(self.route(), session.account(), &body)?;

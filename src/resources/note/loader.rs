@@ -43,8 +43,8 @@ impl Question for NotesOf {
         ttls.notes
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
-        let Some(body) = session.get(Call::to(api::LIST, &[&self.contact])).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Self::Answer, usize)>, Error> {
+        let Some(body) = session.get(&Call::to(api::LIST, &[&self.contact])).await? else {
             return Ok(None);
         };
         let notes = api::list(session.account(), &self.contact, &body)?;
@@ -88,8 +88,8 @@ impl Question for NoteById {
         tell(self.account.view.tag(Kind::Note, &each_of(self.contact.as_str())));
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Note, usize)>, Error> {
-        let Some(body) = session.get(Call::to(api::ONE, &[&self.contact, &self.id])).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Note, usize)>, Error> {
+        let Some(body) = session.get(&Call::to(api::ONE, &[&self.contact, &self.id])).await? else {
             return Ok(None);
         };
         let note = api::one(api::ONE, session.account(), &self.contact, &body)?;

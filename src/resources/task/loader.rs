@@ -43,8 +43,8 @@ impl Question for TasksOf {
         ttls.tasks
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Self::Answer, usize)>, Error> {
-        let Some(body) = session.get(Call::to(api::LIST, &[&self.contact])).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Self::Answer, usize)>, Error> {
+        let Some(body) = session.get(&Call::to(api::LIST, &[&self.contact])).await? else {
             return Ok(None);
         };
         let tasks = api::list(session.account(), &self.contact, &body)?;
@@ -106,8 +106,8 @@ impl Question for TaskById {
         tell(self.account.view.tag(Kind::Task, &each_of(self.contact.as_str())));
     }
 
-    async fn fetch(self, session: Session) -> Result<Option<(Task, usize)>, Error> {
-        let Some(body) = session.get(Call::to(api::ONE, &[&self.contact, &self.id])).await? else {
+    async fn fetch(&self, session: &Session) -> Result<Option<(Task, usize)>, Error> {
+        let Some(body) = session.get(&Call::to(api::ONE, &[&self.contact, &self.id])).await? else {
             return Ok(None);
         };
         let task = api::one(api::ONE, session.account(), &self.contact, &body)?;

@@ -66,7 +66,8 @@ impl Credential {
         match self {
             Self::Fixed(bearer) => bearer.clone().ok_or(Trouble::Unsendable),
             Self::File(file) => Ok(file.bearer()),
-            Self::OAuth(oauth) => oauth.bearer().await,
+            // In boxes: each call would have room for a renewal.
+            Self::OAuth(oauth) => Box::pin(oauth.bearer()).await,
         }
     }
 
@@ -75,7 +76,7 @@ impl Credential {
         match self {
             Self::Fixed(_) => Ok(None),
             Self::File(file) => Ok(file.instead_of(refused)),
-            Self::OAuth(oauth) => oauth.instead_of(refused).await,
+            Self::OAuth(oauth) => Box::pin(oauth.instead_of(refused)).await,
         }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::super::account::Account;
-use super::super::client::Route;
+use super::super::call::Route;
 use super::super::error::{Error, Fault};
 
 /// How long a route is left alone that failed without having been refused.

@@ -15,7 +15,7 @@ use futures_util::future::{BoxFuture, Shared, join_all};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::account::Account;
-use super::client::{Call, Route};
+use super::call::{Call, Route};
 use super::errand::Errand;
 use super::error::{Error, Fault};
 use super::governor::{End, Held as HeldBack};
@@ -50,12 +50,12 @@ pub struct Share<Q: Question>(Shared<BoxFuture<'static, Arc<Brought<Q>>>>);
 
 /// What a reading of many brings of this, or else one of its own.
 pub async fn fetch<Q: Question>(
-    question: Q,
-    session: Session,
+    question: &Q,
+    session: &Session,
     together: Option<Share<Q>>,
 ) -> Result<Option<(Arc<Q::Answer>, usize)>, Error> {
     // Looked at after the reading began: a change is noted before what it touched is forgotten.
-    if let Some(together) = together.filter(|_| !question.is_behind_together(&session))
+    if let Some(together) = together.filter(|_| !question.is_behind_together(session))
         && let Some(brought) = together.0.await.get(&question.key())
     {
         return Ok(Some(brought.clone()));
@@ -139,7 +139,7 @@ impl Upstream {
         account: Arc<Account>,
         mut asked: Vec<Q>,
     ) -> Arc<Brought<Q>> {
-        let session = self.session(&account);
+        let session = self.session_now(&account);
         // These are read one by one whatever is brought of them.
         asked.retain(|question| !question.is_behind_together(&session));
         if asked.len() < how.least || !may_use(&account, how.route) {
@@ -204,18 +204,13 @@ impl Upstream {
     ) -> Result<Brought<Q>, Error> {
         // What brings nothing is no part of what was asked for.
         let own = self.on(self.errand.at_no_cost());
-        let read = Q::fetch_together(asked, own.session(account)).await?;
+        let read = Q::fetch_together(asked, own.session_now(account)).await?;
         if read.is_empty() {
             return Err(Error::bad_response(how.route.template, "nothing of what was asked for"));
         }
         self.errand.pay_for(&own.errand);
         let each = |(question, answer, bytes): (Q, Q::Answer, usize)| (question.key(), (Arc::new(answer), bytes));
         Ok(read.into_iter().map(each).collect())
-    }
-
-    pub(super) fn session(&self, account: &Arc<Account>) -> Session {
-        let (upstream, account, as_of) = (self.clone(), account.clone(), self.parts.cache.epochs().now());
-        Session { upstream, account, as_of, passing: Arc::default(), carried: None }
     }
 
     /// Notes what came of a reading; whether it was refused.
