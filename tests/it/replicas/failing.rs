@@ -145,6 +145,36 @@ async fn redis_is_full() {
 }
 
 #[tokio::test]
+async fn redis_takes_no_writes() {
+    let Some((redis, all)) = three(&[]).await else { return };
+    all_hold(&all).await;
+    // As with a disk that is full, for every command that would write.
+    redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    for one in &all {
+        one.cut_off().await;
+    }
+    all_go_on(&all, "Refused").await;
+    // What is forgotten is told all the same.
+    all_know(&all, "Refused").await;
+    redis.ask(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    all_are_joined(&all, "Taken").await;
+}
+
+#[tokio::test]
+async fn redis_becomes_the_replica_of_another_one() {
+    let Some((redis, all)) = three(&[]).await else { return };
+    all_hold(&all).await;
+    redis.ask(&["REPLICAOF", "127.0.0.1", "1"]);
+    for one in &all {
+        one.cut_off().await;
+    }
+    all_go_on(&all, "Alone").await;
+    redis.ask(&["REPLICAOF", "NO", "ONE"]);
+    all_are_joined(&all, "Again").await;
+    all_know(&all, "Alone").await;
+}
+
+#[tokio::test]
 async fn one_is_cut_off_and_knows_better_when_its_time_is_over_or_when_it_is_back() {
     let Some(redis) = Redis::start() else { return };
     let wire = Wire::to(&redis).await;

@@ -115,3 +115,22 @@ async fn what_automations_of_one_did_the_other_neither_repeats_nor_follows() {
     handled(&stages[1], 2).await;
     assert_eq!(made().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_without_an_id_and_a_time_forgets_whenever_and_wherever_it_comes() {
+    let Some(redis) = Redis::start() else { return };
+    let senders = [Sender::new(), Sender::new()];
+    let stages = two(&senders, &redis, &[]).await;
+    let told =
+        json!({ "type": "ContactUpdate", "locationId": stages[0].sandbox.info().location_id, "id": DEMO_CONTACT });
+    assert_eq!(senders[0].tell(&stages[0], &told).await, 200);
+    handled(&stages[0], 1).await;
+    for stage in &stages {
+        stage.profile().await;
+        stage.calls();
+        assert_eq!(senders[0].tell(stage, &told).await, 200);
+        assert_eq!(outcomes(stage, "ContactUpdate", "seen").await, 1);
+        stage.profile().await;
+        assert_eq!(stage.calls(), [(CONTACT, 1)].into());
+    }
+}
