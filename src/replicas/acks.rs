@@ -39,6 +39,11 @@ impl Acks {
         self.waiting.back().map_or(self.done, |(number, _)| *number)
     }
 
+    /// The number of the first thing for which somebody is waited for, and who that is.
+    pub fn first(&self) -> Option<(u64, &BTreeSet<Member>)> {
+        self.waiting.front().map(|(number, members)| (*number, members))
+    }
+
     /// Notes who is there: nobody waits for those who are not. That was asked after everything up to a number was told; who is to take
     /// what came later, Redis said since.
     pub fn there(&mut self, members: &BTreeSet<Member>, asked_after: u64) -> u64 {
@@ -64,10 +69,12 @@ pub struct Heard(HashMap<Member, u64>);
 
 impl Heard {
     /// Whether what a member tells follows what it told before. Of whom nothing was heard, nothing was missed: whatever was
-    /// read before this gateway heard anything was forgotten then.
+    /// read before this gateway heard anything was forgotten then. But who reminds of what it told (`first` is after `last`) has
+    /// told something.
     pub fn follows(&mut self, member: &str, (first, last): (u64, u64)) -> bool {
-        let before = self.0.insert(member.into(), last);
-        before.is_none_or(|before| first <= before + 1)
+        let before = self.0.get(member).copied();
+        self.0.insert(member.into(), last.max(before.unwrap_or_default()));
+        before.map_or(first <= last, |before| first <= before + 1)
     }
 
     /// Forgets those who have gone.
@@ -122,5 +129,14 @@ mod tests {
         assert!(!heard.follows("b", (11, 12)) && heard.follows("b", (13, 13)));
         heard.there(&members(&[]));
         assert!(heard.follows("b", (20, 20)));
+    }
+
+    #[test]
+    fn who_is_reminded_sees_whether_the_last_thing_is_missing() {
+        let mut heard = Heard::default();
+        assert!(heard.follows("b", (1, 3)) && heard.follows("b", (4, 3)));
+        assert!(!heard.follows("b", (6, 5)) && heard.follows("b", (6, 5)), "4 and 5 were missing");
+        assert!(heard.follows("b", (6, 8)) && heard.follows("b", (6, 5)), "it was on its way for longer");
+        assert!(heard.follows("b", (9, 9)) && !heard.follows("c", (2, 1)));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use redis::Script;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -29,7 +30,8 @@ static BEAT: LazyLock<Script> = LazyLock::new(|| in_time(include_str!("lua/beat.
 
 #[derive(Serialize, Deserialize)]
 enum Message {
-    /// To all: what was forgotten and what happened; without texts, everything is to be forgotten.
+    /// To all: what was forgotten and what happened; without texts, everything is to be forgotten. To one, as a reminder: nothing, with
+    /// numbers that follow what was told last.
     Told { by: Member, numbers: (u64, u64), texts: Option<Vec<Box<str>>> },
     /// To who told it.
     Took { by: Member, up_to: u64 },
@@ -58,6 +60,26 @@ impl Inner {
             script.arg(new_table()).arg(TABLE_MS).arg(places).arg(channel).arg(message).arg(SILENT.as_millis() as u64);
         });
         told.await.map(|members: Vec<String>| members.into_iter().map(Member::from).collect())
+    }
+
+    /// Reminds those who were waited for at the last beat already: who missed something sees that by the numbers, and who took it says so
+    /// once more.
+    async fn remind(&self, waited: &mut Option<u64>) {
+        let (first, members, last) = {
+            let acks = lock(&self.acks);
+            let first = acks.first().map(|(number, _)| number);
+            let again = acks.first().filter(|_| first == *waited);
+            (first, again.map(|(_, members)| members.clone()), acks.last())
+        };
+        *waited = first;
+        let reminded = members.into_iter().flatten().map(|member| async move {
+            let (channel, numbers) = (self.own(&member), (last + 1, last));
+            let reminder = Message::Told { by: self.member.clone(), numbers, texts: Some(Vec::new()) };
+            if let Some(reminder) = self.spell(&channel, &reminder) {
+                let _ = self.link.call::<i64>(redis::cmd("PUBLISH").arg(channel).arg(reminder)).await;
+            }
+        });
+        join_all(reminded).await;
     }
 
     /// Has this one hear itself and says whether it is to be waited for; gives all who are.
@@ -99,9 +121,11 @@ pub async fn speak(inner: Arc<Inner>) {
 pub async fn beat(inner: Arc<Inner>, restart: Restart) {
     let mut often = interval(OFTEN);
     often.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut since = Instant::now();
+    let (mut since, mut waited) = (Instant::now(), None);
     loop {
         tokio::select! {
+            // In order here and in `link`, so that what is simulated takes the same course each time.
+            biased;
             _ = often.tick() => {}
             () = inner.stir.notified() => {}
         }
@@ -112,6 +136,7 @@ pub async fn beat(inner: Arc<Inner>, restart: Restart) {
             let done = lock(&inner.acks).there(there, asked_after);
             inner.note_done(done);
             lock(&inner.heard).there(there);
+            inner.remind(&mut waited).await;
         }
         let hears = inner.hears();
         // A Redis that takes no writes does not note it: the others do not wait for this one, nor this one for them.
