@@ -50,6 +50,10 @@ hostile *options:
     cargo build --release --locked --bin contacts-gateway
     python3 benches/hostile.py target/release/contacts-gateway {{ options }}
 
+# Simulate the shared limit and forgetting, and print the tables of docs/scale.md (half an hour)
+scale:
+    cargo test --locked --lib simulation -- --ignored --nocapture --test-threads 1
+
 # Build the documentation of the code
 docs:
     .ci/run docs

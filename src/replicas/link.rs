@@ -11,15 +11,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation,
-    ServerErrorKind,
-};
+use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::way::Way;
 use crate::config::Redis;
 use crate::metrics::Metrics;
 
@@ -86,7 +84,7 @@ struct Up {
 }
 
 struct Parts {
-    client: Client,
+    way: Way,
     prefix: Box<str>,
     state: watch::Sender<State>,
     /// What Redis' clock, in milliseconds, is ahead of the time since then.
@@ -112,10 +110,20 @@ impl Link {
         let whose =
             Sha256::digest(whose).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let prefix = format!("contacts-gateway:{VERSION}:{whose}:").into();
+        Ok(Self::by(Way::Server(client.into()), prefix, metrics))
+    }
+
+    /// A link to a stand-in for a server.
+    #[cfg(test)]
+    pub fn to_model(dial: super::Dial) -> Self {
+        Self::by(Way::Model(dial), "model:".into(), Arc::default())
+    }
+
+    fn by(way: Way, prefix: Box<str>, metrics: Arc<Metrics>) -> Self {
         let (state, began) = (watch::Sender::new(State::Opening), Instant::now());
-        let parts = Arc::new(Parts { client, prefix, state, began, ahead: AtomicU64::default(), metrics });
+        let parts = Arc::new(Parts { way, prefix, state, began, ahead: AtomicU64::default(), metrics });
         tokio::spawn(keep_open(Arc::downgrade(&parts)));
-        Ok(Self(parts))
+        Self(parts)
     }
 
     /// What a key or a channel is called.
@@ -187,7 +195,7 @@ impl Link {
     pub fn subscribe(&self, channels: Vec<String>) -> Subscription {
         let (tell, heard) = mpsc::channel(MOST_WAITING);
         let again = Arc::<Notify>::default();
-        tokio::spawn(listen(self.0.client.clone(), channels, tell, again.clone()));
+        tokio::spawn(listen(self.0.way.clone(), channels, tell, again.clone()));
         Subscription { heard, again }
     }
 }
@@ -273,8 +281,8 @@ fn is_refusal(error: &RedisError) -> bool {
 async fn keep_open(parts: Weak<Parts>) {
     let mut pauses = Pauses::default();
     for number in 0.. {
-        let Some(client) = parts.upgrade().map(|parts| parts.client.clone()) else { return };
-        let opened = timeout(OPENING, open(&client, number)).await;
+        let Some(way) = parts.upgrade().map(|parts| parts.way.clone()) else { return };
+        let opened = timeout(OPENING, open(&way, number)).await;
         let Some(kept) = parts.upgrade() else { return };
         match opened {
             Ok(Ok((up, asked, time))) => {
@@ -313,10 +321,8 @@ async fn is_there(parts: &Weak<Parts>) -> bool {
     true
 }
 
-async fn open(client: &Client, number: u64) -> Result<(Up, Instant, (u64, u64)), RedisError> {
-    // The bound is one for both, and for every command the link's own.
-    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+async fn open(way: &Way, number: u64) -> Result<(Up, Instant, (u64, u64)), RedisError> {
+    let mut connection = way.commands().await?;
     let role: String = redis::cmd("INFO").arg("replication").query_async(&mut connection).await?;
     if role.lines().any(|line| line.trim() == "role:slave") {
         return Err((ErrorKind::Server(ServerErrorKind::ReadOnly), "it is a replica").into());
@@ -328,10 +334,10 @@ async fn open(client: &Client, number: u64) -> Result<(Up, Instant, (u64, u64)),
     Ok((Up { connection, run, number }, asked, time))
 }
 
-async fn listen(client: Client, channels: Vec<String>, tell: mpsc::Sender<Heard>, again: Arc<Notify>) {
+async fn listen(way: Way, channels: Vec<String>, tell: mpsc::Sender<Heard>, again: Arc<Notify>) {
     let mut pauses = Pauses::default();
     while !tell.is_closed() {
-        if let Ok(Ok(heard)) = timeout(OPENING, begin(&client, &channels)).await {
+        if let Ok(Ok(heard)) = timeout(OPENING, begin(&way, &channels)).await {
             pauses = Pauses::default();
             let mut messages = heard.into_on_message();
             if tell.send(Heard::Gap).await.is_err() {
@@ -339,9 +345,10 @@ async fn listen(client: Client, channels: Vec<String>, tell: mpsc::Sender<Heard>
             }
             loop {
                 let message = tokio::select! {
-                    message = messages.next() => message,
-                    () = again.notified() => None,
+                    biased;
                     () = tell.closed() => return,
+                    () = again.notified() => None,
+                    message = messages.next() => message,
                 };
                 let Some(message) = message else { break };
                 let channel = message.get_channel_name().into();
@@ -355,8 +362,8 @@ async fn listen(client: Client, channels: Vec<String>, tell: mpsc::Sender<Heard>
     }
 }
 
-async fn begin(client: &Client, channels: &[String]) -> Result<PubSub, RedisError> {
-    let mut heard = client.get_async_pubsub().await?;
+async fn begin(way: &Way, channels: &[String]) -> Result<PubSub, RedisError> {
+    let mut heard = way.messages().await?;
     heard.subscribe(channels).await?;
     Ok(heard)
 }

@@ -8,8 +8,9 @@ mod queue;
 mod seal;
 mod second;
 mod voices;
+mod way;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,8 @@ pub use entry::{Entry, Place};
 pub use link::{Heard, Link, Restart, Subscription, Trouble, in_time};
 pub use seal::Seal;
 pub use second::{Found, Look, Reading};
+#[cfg(test)]
+pub use way::Dial;
 
 use crate::metrics::Metrics;
 use acks::Acks;
@@ -68,7 +71,7 @@ struct Inner {
     is_leaving: AtomicBool,
     progress: watch::Sender<Progress>,
     /// Who waits for which reading of another one.
-    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+    waiting: Mutex<BTreeMap<String, Arc<Notify>>>,
     metrics: Arc<Metrics>,
 }
 

@@ -14,6 +14,8 @@ mod lately;
 mod question;
 mod retry;
 mod session;
+#[cfg(test)]
+mod simulation;
 mod timeline;
 mod together;
 pub mod wire;
