@@ -48,7 +48,17 @@ pub async fn sdl(State(app): State<Arc<App>>) -> Response {
 
 /// Every other path.
 pub async fn not_found() -> Response {
-    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics", "/webhooks/contacts"];
+    let known = [
+        "/",
+        "/graphql",
+        "/operations/{name}",
+        "/schema.graphql",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/webhooks/contacts",
+        "/oauth/install",
+    ];
     (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
 }
 
