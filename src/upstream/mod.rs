@@ -10,6 +10,7 @@ mod error;
 mod governor;
 mod id;
 mod lately;
+mod refused;
 mod retry;
 mod session;
 mod timeline;
