@@ -123,9 +123,12 @@ impl Gateway {
         }
     }
 
-    /// What the caller may do.
+    /// What the caller may do, without what the location's credential is known to lack.
     async fn scopes(&self, ctx: &Context<'_>) -> Vec<String> {
-        Request::of(ctx).caller.scopes.iter().map(|scope| scope.as_str().to_owned()).collect()
+        let request = Request::of(ctx);
+        request.trail.note_untraced();
+        let scopes = request.caller.scopes.iter().map(|scope| scope.as_str());
+        scopes.filter(|scope| !request.account().lacks_still(scope)).map(str::to_owned).collect()
     }
 
     /// What the upstream last said of its limits for the location; null until it was called.

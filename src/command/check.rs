@@ -74,12 +74,17 @@ struct Told {
     locations: Vec<Place>,
 }
 
+/// What the row of a contact is called.
+const CONTACT: &str = "contact";
+
 /// Most that this machine's clock may differ from the upstream's: tokens and signed events go by it.
 const MOST_SKEW: i64 = 60;
 
 /// Tries every location; succeeds only when everything holds.
 pub async fn run(config: Config, options: Options) -> anyhow::Result<ExitCode> {
     let clock = Clock::default();
+    // Events are for who serves, and their journal may be in use.
+    let config = Config { automations: None, webhooks: Default::default(), ..config };
     let app = App::new(&config, clock.clone())?;
     let mut told = Told { holds: true, upstream: config.upstream_url.to_string(), locations: Vec::new() };
     if app.accounts().is_empty() && !options.json {
@@ -88,21 +93,31 @@ pub async fn run(config: Config, options: Options) -> anyhow::Result<ExitCode> {
     for account in app.accounts() {
         let work = check(&app, account, options.contact.as_deref(), options.write, &clock);
         let checks = waiting(&format!("Trying location {} ...", account.location), work).await;
-        told.holds &= checks.iter().all(|row| row.mark != Mark::Fails);
-        let place =
-            Place { location: (&*account.location).into(), name: account.name.as_deref().map(Into::into), checks };
-        match options.json {
-            true => told.locations.push(place),
-            false => _ = print(&table(&place, &told.upstream)),
-        }
+        let name = account.name.as_deref().map(Into::into);
+        told.locations.push(Place { location: (&*account.location).into(), name, checks });
     }
-    if options.json {
-        print_json(&told)?;
+    if options.contact.is_some() {
+        look_in_one(&mut told.locations);
+    }
+    told.holds = told.locations.iter().flat_map(|place| &place.checks).all(|row| row.mark != Mark::Fails);
+    match options.json {
+        true => print_json(&told).map(drop)?,
+        false => told.locations.iter().for_each(|place| _ = print(&table(place, &told.upstream))),
     }
     Ok(match told.holds {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// A contact is of one location: where it was found in one, the others need not have it.
+fn look_in_one(places: &mut [Place]) {
+    let has = |place: &Place| place.checks.iter().any(|row| row.what == CONTACT && row.mark == Mark::Holds);
+    let Some(home) = places.iter().find(|place| has(place)).map(|place| place.location.clone()) else { return };
+    let rows = places.iter_mut().flat_map(|place| &mut place.checks);
+    for row in rows.filter(|row| row.what == CONTACT && row.mark == Mark::Fails) {
+        (row.mark, row.seen) = (Mark::Told, format!("the contact is of location {home}"));
+    }
 }
 
 fn table(place: &Place, upstream: &str) -> String {
@@ -234,7 +249,7 @@ fn mend(error: &Error, account: &Account) -> &'static str {
 }
 
 async fn check_contact(app: &App, account: &Arc<Account>, id: Option<String>) -> Row {
-    let what = "contact";
+    let what = CONTACT;
     let Some(id) = id else {
         return Row::holds(what, "the location has none");
     };

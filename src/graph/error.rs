@@ -222,6 +222,21 @@ pub fn brief(text: &str) -> String {
     short
 }
 
+/// A message of somebody else's with names of the caller's in it, each short enough to repeat: what explains it is to be left.
+pub fn with_brief_words(message: &str) -> String {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let mut text = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(begins) = rest.find(is_name) {
+        let (before, from) = rest.split_at(begins);
+        let (name, after) = from.split_at(from.find(|c| !is_name(c)).unwrap_or(from.len()));
+        text.push_str(before);
+        text.push_str(&brief(name));
+        rest = after;
+    }
+    text + rest
+}
+
 impl From<upstream::Error> for Error {
     fn from(error: upstream::Error) -> Self {
         let unclear = error.is_write && error.is_unclear();

@@ -17,7 +17,7 @@ pub mod scope;
 pub mod trail;
 
 pub use dataloader::DataLoader;
-pub use error::{Code, Error};
+pub use error::{Code, Error, with_brief_words};
 pub use in_place::{AtHand, InPlace, Rows};
 pub use live::{Live, Wanted};
 pub use look::Look;

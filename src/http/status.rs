@@ -24,7 +24,8 @@ pub async fn ready(State(app): State<Arc<App>>) -> Response {
         "draining"
     } else if !app.accounts().is_empty() && app.accounts().iter().all(|account| account.is_refused()) {
         // No call comes that would find out otherwise.
-        app.accounts().iter().for_each(|account| account.look_again());
+        let upstream = app.upstream();
+        app.accounts().iter().for_each(|account| upstream.look_at_refused(account));
         "the upstream accepts no credential"
     } else {
         let down = app.accounts().iter().filter(|account| account.standing().is_down);
@@ -48,7 +49,17 @@ pub async fn sdl(State(app): State<Arc<App>>) -> Response {
 
 /// Every other path.
 pub async fn not_found() -> Response {
-    let known = ["/", "/graphql", "/schema.graphql", "/health/live", "/health/ready", "/metrics", "/webhooks/contacts"];
+    let known = [
+        "/",
+        "/graphql",
+        "/operations/{name}",
+        "/schema.graphql",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/webhooks/contacts",
+        "/oauth/install",
+    ];
     (StatusCode::NOT_FOUND, Json(json!({ "error": "There is nothing here.", "paths": known }))).into_response()
 }
 

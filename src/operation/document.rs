@@ -22,7 +22,7 @@ use super::guard::{self, Bounds};
 use super::plan::{Steps, Table};
 use super::scan;
 use crate::cache::ENTRY_OVERHEAD;
-use crate::graph::{Code, Error};
+use crate::graph::{Code, Error, with_brief_words};
 use crate::schema::{self, Schema};
 
 /// Most problems of a document that are told at once.
@@ -35,6 +35,12 @@ const BYTES_OF_A_WORD: usize = 320;
 pub struct Problem {
     pub error: Error,
     pub at: Option<(usize, usize)>,
+}
+
+impl Problem {
+    fn of_syntax(self) -> Self {
+        Self { error: self.error.by("syntax"), ..self }
+    }
 }
 
 impl From<Error> for Problem {
@@ -150,15 +156,17 @@ impl Documents {
     fn compile(&self, text: &str, digest: [u8; 32]) -> Result<Document, Vec<Problem>> {
         scan::check(text, &self.bounds).map_err(|error| vec![error.into()])?;
         // Should the two ever read a text differently, the parser's own bound on nesting keeps it from the stack's end.
-        let parsed = Parser::new()
-            .recursion_limit(self.bounds.nesting)
-            .parse_ast(text, "document.graphql")
-            .map_err(|broken| problems(Code::ParseFailed, &broken.errors))?;
+        let parsed = Parser::new().recursion_limit(self.bounds.nesting).parse_ast(text, "document.graphql").map_err(
+            |broken| {
+                problems(Code::ParseFailed, &broken.errors).into_iter().map(Problem::of_syntax).collect::<Vec<_>>()
+            },
+        )?;
         guard::check(&parsed, &self.bounds).map_err(|error| vec![error.into()])?;
         let valid = parsed.to_executable_validate(&self.schema).map_err(|broken| self.unfit(&broken.errors))?;
         // The executing library reads a little less than the specification has; that is no reason to crash.
         let executable = async_graphql::parser::parse_query(text)
-            .map_err(|error| vec![Error::new(Code::ParseFailed, error.to_string()).into()])?;
+            .map_err(|error| Error::new(Code::ParseFailed, with_brief_words(&error.to_string())).into())
+            .map_err(|problem: Problem| vec![problem.of_syntax()])?;
         let mut operations = Vec::new();
         let mut bytes = ENTRY_OVERHEAD;
         for operation in valid.operations.iter() {
@@ -201,7 +209,7 @@ impl Documents {
         guard::check_variables(given, &self.bounds)?;
         coerce_variable_values(&self.schema, &operation.declared, given).map_err(|problem| {
             let message = match self.bounds.tells_schema {
-                true => problem.message().to_string(),
+                true => with_brief_words(&problem.message().to_string()),
                 false => "The variables do not fit what the operation declares.".to_owned(),
             };
             Error::bad_input(message).into()
@@ -247,7 +255,7 @@ fn problems(code: Code, list: &DiagnosticList) -> Vec<Problem> {
     let problem = |diagnostic: apollo_compiler::diagnostic::Diagnostic<'_, _>| {
         let told = diagnostic.to_json();
         let at = told.locations.first().map(|place| (place.line, place.column));
-        Problem { error: Error::new(code, told.message), at }
+        Problem { error: Error::new(code, with_brief_words(&told.message)), at }
     };
     let all: Vec<Problem> = list.iter().map(problem).collect();
     // A field that does not exist leaves its selection empty, which is told first and means nothing.

@@ -111,7 +111,7 @@ pub fn publish(errors: &mut [ServerError], request_id: &str) {
             extensions.set("code", Code::BadUserInput.as_str());
         }
         if extensions.get("code") == Some(&Value::from(Code::Internal.as_str())) && !request_id.is_empty() {
-            tracing::error!(request_id, message = error.message, path = ?error.path, "the gateway failed");
+            tracing::error!(request_id, told = error.message, path = ?error.path, "the gateway failed");
         }
         extensions.set("requestId", request_id);
     }

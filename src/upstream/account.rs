@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -15,8 +15,8 @@ use super::governor::{Allowance, Governor, Limits, Standing};
 use crate::cache::View;
 use crate::changes::{Change, ChangeKind, ChangedResource};
 
-/// How long a refused credential is told of without being tried again.
-const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// A credential that was refused is tried again for readiness as often as this, at most.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// A location of the gateway.
 pub struct Account {
@@ -32,6 +32,7 @@ pub struct Account {
     pub(super) governor: Arc<Governor>,
     /// What opens it.
     pub credential: Credential,
+    /// When the credential was last tried, if the upstream refused it and took it for no call since.
     refused: Mutex<Option<Instant>>,
     /// The scopes that the credential was found to lack, a bit for each. Whether it lacks them still is looked up where
     /// a bit is set, so that all others pay no more than a look at none.
@@ -159,11 +160,24 @@ impl Account {
         self.standing().left
     }
 
-    /// Whether the upstream refused the credential when it was last used, and that was not long ago: who is sent
-    /// no requests while this holds could never find out otherwise. A grant in trouble stays so until it is out of it.
+    /// Whether the upstream refused the credential when it was last used. A grant in trouble stays so until it is out of it.
     pub fn is_refused(&self) -> bool {
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.is_some_and(|at| at.elapsed() < REFUSED_FOR) || self.credential.trouble().is_some()
+        self.refused().is_some() || self.credential.trouble().is_some()
+    }
+
+    /// Whether a refused credential is to be tried again now. Who is told so does it: nobody else is for a while.
+    pub(super) fn takes_look(&self) -> bool {
+        let now = self.governor.now();
+        let mut refused = self.refused();
+        let is_due = refused.is_some_and(|tried| now.saturating_duration_since(tried) >= LOOK_EVERY);
+        if is_due {
+            *refused = Some(now);
+        }
+        is_due
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is known that the credential lacks a scope: from what was granted, or because the upstream said so not long
@@ -173,8 +187,9 @@ impl Account {
         lacking != 0 && lacking & bit(scope) != 0 && self.lacks_still(scope)
     }
 
-    /// Goes by the bearer of the moment: of another token, nothing is known of the one before.
-    fn lacks_still(&self, scope: &str) -> bool {
+    /// The same, also where no call needed the scope yet. Goes by the bearer of the moment: of another token, nothing is known of
+    /// the one before.
+    pub fn lacks_still(&self, scope: &str) -> bool {
         let held = self.credential.held();
         let lacks = held.is_some_and(|bearer| !bearer.was_granted(scope) || bearer.was_refused(scope));
         if !lacks {
@@ -203,7 +218,7 @@ impl Account {
     }
 
     pub(super) fn note_refused(&self, refused: bool) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused.then(Instant::now);
+        *self.refused() = refused.then(|| self.governor.now());
     }
 }
 

@@ -65,12 +65,17 @@ impl Drop for Connection<'_> {
     }
 }
 
+/// Most time for making a connection. A refresh token is sent by then, or not at all: no longer than it takes before another
+/// replica may send it.
+const CONNECTING: Duration = Duration::from_secs(3);
+
 fn builder(base: &Url, timeout: Duration) -> ClientBuilder {
     let is_loopback = base
         .host_str()
         .is_some_and(|host| host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback()));
     let builder = reqwest::Client::builder()
         .timeout(timeout)
+        .connect_timeout(CONNECTING)
         // A redirect would carry the credential to wherever it points.
         .redirect(redirect::Policy::none())
         // Each try is let go and counted by the governor.

@@ -12,6 +12,7 @@ mod governor;
 mod id;
 mod lately;
 mod question;
+mod refused;
 mod retry;
 mod session;
 #[cfg(test)]

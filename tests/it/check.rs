@@ -1,8 +1,11 @@
 //! `check`: a row for each thing, what helps where it does not hold, and the exit code.
 
-use contacts_gateway::sandbox::{Fault, Options, Sandbox, Variant};
+use contacts_gateway::sandbox::{Fault, LocationInfo, Options, Sandbox, Variant};
+use serde_json::{Value, json};
 
 use super::commands::{gateway, told};
+use super::credentials::served::{Served, run};
+use super::events::Sender;
 use super::support::{LIST, local};
 
 /// What `check` ends with and tells, with these settings in place of the good ones.
@@ -96,4 +99,48 @@ async fn with_write_a_credential_that_may_not_change_anything_fails() {
     }
     let changed = |status: Option<u16>| status.is_some_and(|status| status < 300);
     assert!(sandbox.calls().iter().all(|call| call.method == "GET" || !changed(call.status)), "nothing was changed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_works_beside_a_gateway_that_takes_events() {
+    let sender = Sender::new();
+    let sandbox = Sandbox::start(Options::default(), local().await);
+    let info = sandbox.info();
+    let mut settings = sender.settings().to_vec();
+    settings.extend([("LOCATION_ID", info.location_id.clone()), ("API_KEY", info.token.clone())]);
+    let gateway = Served::start(&sandbox, &settings).await;
+    let (code, text) = run(&["check"], &sandbox, &settings).await;
+    assert_eq!(code, 0, "{text}");
+    has_row(&text, "✓ contact", "");
+    gateway.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_looked_for_in_every_location_and_has_to_be_in_one() {
+    let sandbox = Sandbox::start(Options { locations: 2, ..Options::default() }, local().await);
+    let [first, second] = &sandbox.info().locations[..] else { panic!("two locations") };
+    let row = |of: &LocationInfo| format!("[[location]]\nid = \"{}\"\napi_key = \"{}\"\n", of.location_id, of.token);
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), row(first) + &row(second)).expect("room");
+    let created = reqwest::Client::new()
+        .post(format!("{}/contacts/", sandbox.url()))
+        .bearer_auth(&second.token)
+        .header("version", "2021-07-28")
+        .json(&json!({ "locationId": second.location_id, "firstName": "Only Here" }))
+        .send();
+    let created: Value = created.await.expect("an answer").json().await.expect("a contact");
+    let id = created["contact"]["id"].as_str().expect("an id");
+    let path = file.path().display().to_string();
+    let try_it = |id: &str| {
+        let output = tokio::task::block_in_place(|| {
+            gateway(&["check", "--config", &path, "--contact", id], &[("UPSTREAM_URL", &*sandbox.url())])
+        });
+        (output.status.code(), told(&output))
+    };
+    let (code, text) = try_it(id);
+    assert_eq!(code, Some(0), "{text}");
+    has_row(&text, "✓ contact", "");
+    has_row(&text, "–", &format!("the contact is of location {}", second.location_id));
+    let (code, text) = try_it("nobodys");
+    assert_eq!((code, text.matches("there is no contact nobodys").count()), (Some(1), 2), "{text}");
 }

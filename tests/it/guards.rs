@@ -215,3 +215,21 @@ impl Brackets for String {
         format!("{{ {self} }}")
     }
 }
+
+#[tokio::test]
+async fn what_is_no_graphql_is_counted_and_long_names_leave_room_for_what_is_wrong() {
+    let stage = Stage::new().await;
+    for text in ["{", "{ contact(id: ) }"] {
+        assert_eq!(errors(&stage.ask(text, json!({})).await)[0].1, PARSE, "{text}");
+    }
+    assert_eq!(stage.metric("gateway_refused_total{guard=\"syntax\"} ").await, 2);
+    let long = "f".repeat(3_000);
+    for text in
+        [format!("{{ {long} }}"), format!("query($a: {long}) {{ __typename }}"), contact(&format!("name ...{long}"))]
+    {
+        let answer = stage.ask(&text, json!({})).await;
+        let message = answer["errors"][0]["message"].as_str().expect("a message");
+        let named = message.matches('f').count();
+        assert!((100..110).contains(&named) && !message.ends_with('…'), "{message}");
+    }
+}

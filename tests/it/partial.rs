@@ -146,6 +146,38 @@ async fn a_refused_credential_is_told_makes_the_gateway_unready_and_is_not_shown
     assert_eq!(stage.calls()[CONTACT], 1, "a refused credential is not tried again");
 }
 
+/// Readiness comes back with the credential, and not with the time: it is asked for with one small call in 30 s.
+#[tokio::test]
+async fn a_refused_credential_stays_unready_until_a_look_finds_it_taken() {
+    let stage = Stage::new().await;
+    let info = stage.sandbox.info();
+    let ready = async || stage.get("/health/ready").send().await.expect("an answer").status().as_u16();
+    stage.sandbox.revoke(&info.token);
+    let answer = stage.ask("query C($id: ID!) { contact(id: $id) { id } }", json!({ "id": DEMO_CONTACT })).await;
+    assert_eq!(errors(&answer), one_error("contact", "UPSTREAM_UNAVAILABLE"));
+    assert_eq!(stage.calls(), [(CONTACT, 1)].into());
+    for _ in 0..3 {
+        assert_eq!(ready().await, 503);
+        assert_eq!(stage.calls(), [].into());
+        stage.clock.advance(Duration::from_secs(31));
+        for _ in 0..3 {
+            assert_eq!(ready().await, 503);
+        }
+        while stage.sandbox.count(LIST) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ready().await, 503);
+        assert_eq!(stage.calls(), [(LIST, 1)].into());
+    }
+    stage.sandbox.allow(&info.token, &info.location_id, &["contacts.readonly"]);
+    assert_eq!(ready().await, 503);
+    stage.clock.advance(Duration::from_secs(31));
+    while ready().await != 200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.calls(), [(LIST, 1)].into());
+}
+
 /// A 401 is also what a path in the wrong case or a missing parameter is answered with.
 #[tokio::test]
 async fn a_401_that_says_nothing_of_the_credential_leaves_the_gateway_ready() {

@@ -99,7 +99,11 @@ impl ContactQuery {
     async fn contacts(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many, from 1 to 500.", default_with = "Some(20)")] first: Option<i32>,
+        #[graphql(
+            desc = "How many, from 1 to 500. Calls that its rows need besides count towards the bound of an operation.",
+            default_with = "Some(20)"
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
         #[graphql(desc = "Words to look for, in names, mail addresses and phone numbers.")] search: Option<String>,
     ) -> Result<ContactConnection, Error> {
@@ -112,7 +116,11 @@ impl ContactQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The business' id upstream.")] business_id: ID,
-        #[graphql(desc = "How many, from 1 to 500.", default_with = "Some(25)")] first: Option<i32>,
+        #[graphql(
+            desc = "How many, from 1 to 500. Calls that its rows need besides count towards the bound of an operation.",
+            default_with = "Some(25)"
+        )]
+        first: Option<i32>,
         #[graphql(desc = "Go on after this cursor.")] after: Option<String>,
         #[graphql(desc = "Words to look for, in names, mail addresses and phone numbers.")] search: Option<String>,
     ) -> Result<ContactConnection, Error> {

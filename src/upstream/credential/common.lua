@@ -18,9 +18,10 @@ if op == 'hold' or op == 'give' then
   local holder = get('owner')
   if holder and holder ~= owner then return {2, ''} end
   if op == 'hold' then
-    -- Also where all was forgotten meanwhile.
+    -- Also where all was forgotten meanwhile. Somebody may have had it then, and this one is told that it is not sure.
     set('owner', owner, 'until', now + LOCK)
     redis.call('HDEL', key, 'doubt')
+    if not holder then return {2, ''} end
   elseif holder then
     redis.call('HDEL', key, 'owner', 'until')
     set('free', 1)

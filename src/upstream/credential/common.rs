@@ -3,7 +3,7 @@
 //! A refresh token works once, whoever sends it. So a replica renews a grant only while it has the grant's lock and knows that there
 //! is no newer pair; and the version of a pair keeps one that comes late from taking the place of a newer one.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Script;
@@ -29,8 +29,11 @@ const LONGEST: Duration = Duration::from_secs(25);
 /// How often it is asked again.
 const SOON: Duration = Duration::from_millis(50);
 
-/// How often a lock is prolonged; it runs out after three seconds.
+/// How often a lock is prolonged.
 const BEAT: Duration = Duration::from_millis(300);
+
+/// How long a lock lasts. Nobody else gets it for as long again.
+const LASTS: Duration = Duration::from_secs(3);
 
 /// What replicas share of their grants. Clones are the same.
 #[derive(Clone)]
@@ -86,8 +89,9 @@ impl Common {
         let (began, owner) = (Instant::now(), format!("{:016x}", fastrand::u64(..)));
         let mut away_since = None;
         loop {
+            let asked = Instant::now();
             match self.ask("take", key, version, newest.as_ref(), &owner).await {
-                Answer::Done => return Turn::Mine(Lock::new(self.clone(), key, owner)),
+                Answer::Done => return Turn::Mine(Lock::new(self.clone(), key, owner, asked)),
                 Answer::Newer(row) => return Turn::Newer(row),
                 Answer::NotNow if began.elapsed() >= LONGEST => return Turn::Others,
                 Answer::NotNow => away_since = None,
@@ -163,20 +167,39 @@ pub struct Lock {
     common: Common,
     key: String,
     owner: String,
+    sure: Sure,
     beat: JoinHandle<()>,
 }
 
+/// When Redis was last asked and said that the lock was never anybody else's; `None`: it may have been.
+type Sure = Arc<Mutex<Option<Instant>>>;
+
 impl Lock {
-    fn new(common: Common, key: &str, owner: String) -> Self {
-        let beat = tokio::spawn(keep(common.clone(), key.to_owned(), owner.clone()));
-        Self { common, key: key.to_owned(), owner, beat }
+    fn new(common: Common, key: &str, owner: String, since: Instant) -> Self {
+        let sure = Sure::new(Mutex::new(Some(since)));
+        let beat = tokio::spawn(keep(common.clone(), key.to_owned(), owner.clone(), sure.clone()));
+        Self { common, key: key.to_owned(), owner, sure, beat }
+    }
+
+    /// Whether it is certainly this replica's. What is sent now has arrived before another one may begin: that takes as long again
+    /// as the lock lasts.
+    pub fn is_held(&self) -> bool {
+        let sure = self.sure.lock().unwrap_or_else(PoisonError::into_inner);
+        sure.is_some_and(|since| since.elapsed() < LASTS)
     }
 }
 
-async fn keep(common: Common, key: String, owner: String) {
+async fn keep(common: Common, key: String, owner: String, sure: Sure) {
     loop {
         sleep(BEAT).await;
-        common.ask("hold", &key, 0, None, &owner).await;
+        let asked = Instant::now();
+        let answer = common.ask("hold", &key, 0, None, &owner).await;
+        let mut sure = sure.lock().unwrap_or_else(PoisonError::into_inner);
+        *sure = match answer {
+            Answer::Done => sure.map(|_| asked),
+            Answer::Away => *sure,
+            Answer::NotNow | Answer::Newer(_) => None,
+        };
     }
 }
 

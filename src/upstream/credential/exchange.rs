@@ -125,7 +125,8 @@ impl Exchange {
     pub async fn buy(&self, company: &Tokens) -> Result<Arc<Tokens>, Trouble> {
         let Parts { means: Means { endpoint, clock, .. }, location, .. } = &*self.0;
         let id = company.company_id.as_deref().unwrap_or_default();
-        let tokens = tried(location, || endpoint.exchange(&company.bearer, id, location, clock.wall())).await?;
+        let tokens =
+            tried(location, || true, || endpoint.exchange(&company.bearer, id, location, clock.wall())).await?;
         company.bearer.accept();
         match tokens.is_of_another(location) {
             true => Err(Trouble::OtherLocation),

@@ -74,6 +74,8 @@ struct State {
     failed: Option<Failed>,
     /// The digest of a refresh token that was refused for good.
     dead: Option<String>,
+    /// Whether what is held was sent under a lock that was not kept: another replica may have sent it since.
+    is_shaken: bool,
     renewed: Option<Instant>,
     quick: u32,
 }
@@ -227,7 +229,7 @@ impl Grant {
     }
 
     async fn renew(&self, seen: Option<Arc<Tokens>>) -> Result<Arc<Tokens>, Trouble> {
-        let Means { endpoint, store, clock, .. } = &self.0.means;
+        let Means { store, clock, .. } = &self.0.means;
         let is_seen = |tokens: &Tokens| seen.as_ref().is_some_and(|seen| seen.bearer.token() == tokens.bearer.token());
         // Somebody was faster: in this process, ...
         if let Some(held) = self.held().filter(|held| !is_seen(held) && held.can_be_used(clock.wall())) {
@@ -248,9 +250,13 @@ impl Grant {
             }
         }
         // Or at another replica.
-        let lock = loop {
+        loop {
             match self.turn().await? {
-                Whose::Mine(lock) => break lock,
+                Whose::Mine(lock) => {
+                    if let Some(done) = self.buy(lock).await {
+                        return done;
+                    }
+                }
                 Whose::Others(newer) => {
                     let newer = self.take_from_others(newer).await?;
                     if newer.can_be_used(clock.wall()) && !is_seen(&newer) {
@@ -258,33 +264,55 @@ impl Grant {
                     }
                 }
             }
-        };
+        }
+    }
+
+    /// Gets the next pair; `None`: none came, and it is no longer certain whose turn it is.
+    async fn buy(&self, lock: Option<Lock>) -> Option<Result<Arc<Tokens>, Trouble>> {
+        let Means { endpoint, clock, .. } = &self.0.means;
         let held = self.held();
         let version = held.as_ref().map_or(0, |held| held.version);
-        let token = held.as_ref().map(|held| &held.refresh).or(self.0.first.as_ref()).ok_or(Trouble::NotInstalled)?;
+        let Some(token) = held.as_ref().map(|held| &held.refresh).or(self.0.first.as_ref()) else {
+            return Some(Err(Trouble::NotInstalled));
+        };
         let user_type = held.as_ref().map_or(self.0.user_type, |held| held.user_type);
         if self.state().dead.as_ref().is_some_and(|dead| *dead == digest(token)) {
-            return Err(Trouble::Lost);
+            return Some(Err(Trouble::Lost));
         }
         // Again where no answer came: if the token was used, its successor is lost anyway, and if it was not, the next
-        // try brings it.
-        let bought = tried(&self.0.location, || endpoint.refresh(&self.0.app, token, user_type, clock.wall())).await;
-        match bought {
-            Ok(tokens) => self.keep(Arc::new(tokens.after(version)), lock).await,
-            Err(Trouble::Lost) => {
-                // Its successor may be there, if it was used by a replica that could not say so.
-                if let Some(newer) = self.newer(version).await {
-                    return self.take_from_others(newer).await;
-                }
-                match self.reconnect(user_type, held.as_deref()).await {
-                    Some(tokens) => self.keep(Arc::new(tokens.after(version)), lock).await,
-                    None => {
-                        self.state().dead = Some(digest(token));
-                        Err(Trouble::Lost)
-                    }
-                }
+        // try brings it. But another replica may have used it since, if it could get its turn.
+        let may_again = || lock.as_ref().is_none_or(Lock::is_held);
+        let ask = || endpoint.refresh(&self.0.app, token, user_type, clock.wall());
+        match tried(&self.0.location, may_again, ask).await {
+            Ok(tokens) => Some(self.keep(Arc::new(tokens.after(version)), lock).await),
+            Err(Trouble::Lost) => Some(self.replace(version, user_type, held.as_deref(), digest(token), lock).await),
+            Err(Trouble::Upstream(_)) if !may_again() => {
+                self.state().is_shaken = true;
+                None
             }
-            Err(trouble) => Err(trouble),
+            Err(trouble) => Some(Err(trouble)),
+        }
+    }
+
+    /// What takes the place of a pair whose refresh token was refused for good.
+    async fn replace(
+        &self,
+        version: u64,
+        user_type: UserType,
+        held: Option<&Tokens>,
+        refused: String,
+        lock: Option<Lock>,
+    ) -> Result<Arc<Tokens>, Trouble> {
+        // Its successor may be there, if it was used by a replica that could not say so.
+        if let Some(newer) = self.newer(version).await {
+            return self.take_from_others(newer).await;
+        }
+        match self.reconnect(user_type, held).await {
+            Some(tokens) => self.keep(Arc::new(tokens.after(version)), lock).await,
+            None => {
+                self.state().dead = Some(refused);
+                Err(Trouble::Lost)
+            }
         }
     }
 
@@ -328,7 +356,7 @@ impl Grant {
     fn take_over(&self, tokens: &Arc<Tokens>) {
         let mut state = self.state();
         state.held = Some(tokens.clone());
-        state.refused = false;
+        (state.refused, state.is_shaken) = (false, false);
         (state.unkept, state.failed, state.dead) = (None, None, None);
     }
 
@@ -337,9 +365,10 @@ impl Grant {
     }
 }
 
-/// Asks, and again where no answer came.
+/// Asks, and again where no answer came and `may_again`.
 pub async fn tried<T, F: Future<Output = Result<T, Trouble>>>(
     location: &str,
+    may_again: impl Fn() -> bool,
     ask: impl Fn() -> F,
 ) -> Result<T, Trouble> {
     let mut tried = 0;
@@ -350,6 +379,9 @@ pub async fn tried<T, F: Future<Output = Result<T, Trouble>>>(
             Err(Trouble::Upstream(fault)) if tried < TRIES => {
                 tracing::warn!(location, ?fault, tried, "there is no token yet; trying again");
                 sleep(Duration::from_millis(100 << tried).mul_f64(fastrand::f64())).await;
+                if !may_again() {
+                    return Err(Trouble::Upstream(fault));
+                }
             }
             done => return done,
         }

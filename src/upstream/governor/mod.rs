@@ -295,7 +295,7 @@ impl Governor {
         Standing { left: state.quota.left(self.now()), waiting, is_down: state.breaker.is_open() }
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         self.allowance.clock.now()
     }
 

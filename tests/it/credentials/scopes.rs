@@ -32,10 +32,14 @@ async fn a_grant_that_may_only_read_is_asked_for_no_change_not_even_the_first() 
     let sandbox = with_scopes(&[READ]).await;
     let settings = granted(&sandbox, &state);
     let stage = over(sandbox, &settings).await;
+    let scopes =
+        async |stage: &Stage| stage.data("{ gateway { scopes } }", json!({})).await["gateway"]["scopes"].take();
+    assert_eq!(scopes(&stage).await, json!([READ, WRITE]), "nothing is known before the first token");
     for renewals in [1, 0] {
         lacks(&note(&stage).await, "createNote", WRITE);
         assert_eq!((noted(&stage), calls(&stage)), ((0, 0), [renewals, 0, 0]));
     }
+    assert_eq!(scopes(&stage).await, json!([READ]));
     name(&stage, 0).await;
     assert_eq!(calls(&stage), [0, 0, 1]);
     // After a restart the token is there, and what it was granted.

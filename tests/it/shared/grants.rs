@@ -1,6 +1,8 @@
 //! Tokens that three gateways have together: renewed once for all of them, whatever becomes of Redis.
 
-use contacts_gateway::sandbox::Sandbox;
+use std::time::Duration;
+
+use contacts_gateway::sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -239,4 +241,29 @@ async fn one_that_is_cut_off_takes_the_token_that_was_bought_meanwhile() {
         wire.mend();
     });
     assert_eq!(these.renewals(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_cut_off_while_it_renewed_does_not_send_a_token_again_that_another_one_used() {
+    let Some(redis) = Redis::start() else { return };
+    let wire = Wire::to(&redis).await;
+    let (direct, wired) = (redis.url(), wire.url());
+    let these = Together::new([&wired, &direct, &direct]).await;
+    // By the time that this is answered, the lock has run out and another one has had its turn.
+    these.stages[0].sandbox.fault(Fault::on(TOKEN).status(503).delay(Duration::from_secs(9)).times(1));
+    let ((), ()) = tokio::join!(
+        async {
+            assert_eq!(errors(&these.ask(0, 1).await), []);
+        },
+        async {
+            while these.renewals() < 1 {
+                tokio::task::yield_now().await;
+            }
+            wire.cut();
+            assert_eq!(errors(&these.ask(1, 2).await), []);
+            wire.mend();
+        }
+    );
+    these.ask_all(3).await;
+    assert_eq!(these.renewals(), 2);
 }

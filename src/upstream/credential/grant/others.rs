@@ -44,7 +44,9 @@ impl Grant {
             Turn::Newer(row) => Ok(Whose::Others(row)),
             Turn::Others => Err(Trouble::Upstream(Fault::Timeout)),
             // Who bought the newest pair knows of no newer one, and no other replica knows that it has it.
-            Turn::Away if self.held().is_some_and(|held| !held.is_adopted) => Ok(Whose::Mine(None)),
+            Turn::Away if !self.state().is_shaken && self.held().is_some_and(|held| !held.is_adopted) => {
+                Ok(Whose::Mine(None))
+            }
             Turn::Away => Err(Trouble::Away),
         }
     }
