@@ -52,7 +52,7 @@ hostile *options:
 
 # Simulate the shared limit and forgetting, and print the tables of docs/scale.md (half an hour)
 scale:
-    cargo test --locked --lib simulation -- --ignored --nocapture --test-threads 1
+    cargo test --locked --lib --features scale a_table_of -- --nocapture --test-threads 1
 
 # Build the documentation of the code
 docs:

@@ -353,7 +353,7 @@ fn the_same_seed_gives_the_same_course() {
 
 /// The table of docs/scale.md.
 #[test]
-#[ignore = "takes minutes: it makes a table"]
+#[cfg(feature = "scale")]
 fn a_table_of_forgetting() {
     println!(
         "| gateways | what happens | reads | changes | stale after an own change | stale elsewhere | longest | a change waits, mean and most | all forgotten | read anew for nothing | with a call |"

@@ -291,7 +291,7 @@ fn the_same_seed_gives_the_same_course() {
 
 /// The table of docs/scale.md.
 #[test]
-#[ignore = "takes minutes: it makes a table"]
+#[cfg(feature = "scale")]
 fn a_table_of_the_limit() {
     println!(
         "| gateways x locations | what happens | used | past it, of all | most in a window | in any 10 s | fewest and most calls of a gateway | longest wait | questions a call |"
