@@ -39,6 +39,7 @@ mod replicas;
 mod sandbox;
 mod schema;
 mod security;
+mod settings_file;
 mod shared;
 mod stale;
 mod subscriptions;
