@@ -15,6 +15,7 @@ mod demo;
 mod differential;
 mod docs;
 mod down;
+mod ending;
 mod equality;
 mod events;
 mod federation;
