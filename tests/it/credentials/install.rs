@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::{CACHE_CONTROL, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -138,9 +139,12 @@ async fn who_closes_the_page_too_soon_has_installed_it_all_the_same() {
         assert_eq!(ready(&stage).await, 503);
     }
     hold.release();
-    while ready(&stage).await != 200 {
-        tokio::task::yield_now().await;
-    }
+    let installed = async {
+        while ready(&stage).await != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), installed).await.expect("an end");
     name(&stage, 0).await;
     assert_eq!(calls(&stage), [1, 0, 1]);
 }

@@ -1,6 +1,6 @@
 //! An installation at one of two gateways: it is in force at both, whatever became of the grant before it meanwhile.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -174,6 +174,29 @@ async fn an_installation_while_redis_stands_still_is_told_when_it_goes_on() {
     until_told(&redis, before).await;
     these.until_served().await;
     assert_eq!(these.renewals(), [1, 0]);
+    these.have_the_same(redis).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_that_is_not_written_down_yet_is_not_forgotten_for_what_another_renews() {
+    let Some(redis) = Redis::start() else { return };
+    let these = Two::new([redis.url(), redis.url()]).await;
+    these.install(0).await;
+    let before = version(&redis);
+    these.expire();
+    let ours = these.folders[0].path().join("credentials");
+    let (database, aside) = (ours.join("grants.redb"), ours.join("aside"));
+    fs::rename(&database, &aside).expect("a move");
+    fs::create_dir(&database).expect("something in its place");
+    fs::write(database.join("file"), "").expect("something in that");
+    assert_eq!(install(&these.stages[0], "").await, 502);
+    fs::remove_dir_all(&database).expect("a directory");
+    fs::rename(&aside, &database).expect("a move");
+    assert!(these.is_served(1).await);
+    // The one after that is the installation.
+    until_told(&redis, before + 1).await;
+    these.until_served().await;
+    assert_eq!(these.renewals(), [2, 0], "the installation and a renewal");
     these.have_the_same(redis).await;
 }
 
