@@ -143,7 +143,7 @@ impl App {
             Arc::new(Operations::new(graph, sizes, bounds(config), trusted, epochs, clock.clone(), metrics.clone())?);
         let loader = DataLoader::new(upstream.clone());
         let schema = Schema { operations: operations.clone(), loader: loader.clone(), within: None };
-        let (events, automations) = automations::open(config, events, schema, &accounts, (link, &clock))?;
+        let (events, automations) = automations::open(config, events, schema, &accounts, (link.clone(), &clock))?;
         Ok(Self {
             accounts,
             auth,
@@ -151,7 +151,7 @@ impl App {
             upstream,
             changes,
             operations,
-            pending: Pending::new(clock.clone()),
+            pending: Pending::new(clock.clone(), link),
             events,
             automations,
             clock,

@@ -46,11 +46,11 @@ pub async fn install(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) 
             (only, _) => only,
         },
     };
-    let Some((location, oauth)) = chosen else {
+    let Some((_, oauth)) = chosen else {
         let text = "No such location is opened by OAuth here, or GATEWAY_OAUTH_REDIRECT_URL is not set.";
         return page(StatusCode::NOT_FOUND, "There is nothing to install", text);
     };
-    let begun = app.pending().begin(location);
+    let begun = app.pending().begin(oauth.state_key());
     let address = begun.as_ref().and_then(|begun| oauth.consent_page(&begun.state));
     let (Some(begun), Some(address)) = (begun, address) else {
         return page(StatusCode::INTERNAL_SERVER_ERROR, "That did not work", "Try it again.");
@@ -72,18 +72,18 @@ pub struct Returned {
 pub async fn callback(State(app): State<Arc<App>>, Query(returned): Query<Returned>, headers: HeaderMap) -> Response {
     let state = returned.state.unwrap_or_default();
     let cookie = kept(&headers).unwrap_or_default();
-    let Some(location) = app.pending().finish(&state, cookie) else {
+    let keys = app.accounts().iter().filter_map(|account| Some((account.credential.oauth()?.state_key(), account)));
+    let Some(account) = app.pending().finish(keys, &state, cookie).await else {
         let text = "This answer was not asked for by this browser, or too long ago, or was used already. Open \
                     /oauth/install to begin again.";
         return page(StatusCode::BAD_REQUEST, "Begin again", text);
     };
-    let account = app.accounts().iter().find(|account| account.location == location);
     let code = returned.code.filter(|code| !code.is_empty() && code.len() <= LONGEST);
-    let (Some(account), Some(code)) = (account, code) else {
+    let Some(code) = code else {
         let text = "The upstream's page sent no code. Open /oauth/install to begin again.";
         return page(StatusCode::BAD_REQUEST, "Access was not granted", text);
     };
-    match account.install(&code.into()).await {
+    match account.install(code.into()).await {
         Ok(()) => {
             let mut done =
                 page(StatusCode::OK, "Access was granted", "The gateway uses it from now on. Close this page.");
@@ -95,7 +95,7 @@ pub async fn callback(State(app): State<Arc<App>>, Query(returned): Query<Return
         }
         Err(trouble) => {
             let status = if trouble.stays() { StatusCode::BAD_REQUEST } else { StatusCode::BAD_GATEWAY };
-            tracing::warn!(location = &*location, %trouble, "an installation failed");
+            tracing::warn!(location = &*account.location, %trouble, "an installation failed");
             page(status, "That did not work", trouble.why_not_installed())
         }
     }

@@ -131,6 +131,12 @@ impl Link {
         format!("{}{what}", self.0.prefix)
     }
 
+    /// Waits until Redis is there.
+    pub async fn there(&self) {
+        // It can only fail when the sender is gone, and this has it.
+        let _ = self.0.state.subscribe().wait_for(|state| matches!(state, State::Up(_))).await;
+    }
+
     /// The answer to a command.
     pub async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Trouble> {
         self.bounded(async |mut up: Up, _| command.query_async(&mut up.connection).await).await

@@ -203,7 +203,7 @@ impl Account {
     }
 
     /// Takes the code that consent gave, where the location is opened by a grant. What was refused before is over.
-    pub async fn install(&self, code: &SecretString) -> Result<(), Trouble> {
+    pub async fn install(&self, code: SecretString) -> Result<(), Trouble> {
         let oauth = self.credential.oauth().ok_or(Trouble::NotInstalled)?;
         oauth.install(code).await?;
         self.note_refused(false);

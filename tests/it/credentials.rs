@@ -3,7 +3,7 @@
 mod company;
 mod crash;
 mod files;
-mod install;
+pub mod install;
 mod renewal;
 mod scopes;
 mod secrets;

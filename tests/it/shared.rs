@@ -2,6 +2,7 @@
 
 mod events;
 mod grants;
+mod installs;
 mod quota;
 
 use contacts_gateway::sandbox::Options;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use redis::Script;
 use secrecy::ExposeSecret;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -35,11 +36,16 @@ const BEAT: Duration = Duration::from_millis(300);
 /// How long a lock lasts. Nobody else gets it for as long again.
 const LASTS: Duration = Duration::from_secs(3);
 
+/// How long after that Redis is told what it could not be told, at the earliest.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What replicas share of their grants. Clones are the same.
 #[derive(Clone)]
 pub struct Common {
     link: Link,
     seal: Seal,
+    /// Whether there is a pair that Redis could not be told of.
+    is_behind: Arc<watch::Sender<bool>>,
 }
 
 /// Whose turn it is to renew a grant.
@@ -64,13 +70,13 @@ enum Answer {
 impl Common {
     /// `seal`: with the keys of the settings.
     pub fn new(link: Link, seal: Seal) -> Self {
-        Self { link, seal }
+        Self { link, seal, is_behind: Arc::default() }
     }
 
     /// The same for the grants of an app. Tokens are never in Redis as they are: without a key for it, they are sealed with what
     /// the app proves itself with, which all replicas have.
     pub fn of(&self, app: &App) -> Self {
-        Self { link: self.link.clone(), seal: self.seal.clone().or_by(app.secret.expose_secret().as_bytes()) }
+        Self { seal: self.seal.clone().or_by(app.secret.expose_secret().as_bytes()), ..self.clone() }
     }
 
     /// The way that grants are spoken of.
@@ -122,13 +128,26 @@ impl Common {
         self.say("put", key, row, owner).await
     }
 
+    /// Waits until Redis can be told what it could not be told. Its connections may have stayed open meanwhile, so that nobody heard of a gap.
+    pub async fn behind(&self) {
+        // It can only fail when the sender is gone, and this has it.
+        let _ = self.is_behind.subscribe().wait_for(|is_behind| *is_behind).await;
+        sleep(AGAIN).await;
+        self.link.there().await;
+        self.is_behind.send_replace(false);
+    }
+
     async fn say(&self, op: &str, key: &str, row: &Row, owner: &str) -> Option<Row> {
         let began = Instant::now();
         loop {
             match self.ask(op, key, row.version, Some(row), owner).await {
                 Answer::Newer(row) => return Some(row),
                 Answer::Away if began.elapsed() < PATIENCE => sleep(SOON).await,
-                _ => return None,
+                Answer::Away => {
+                    self.is_behind.send_replace(true);
+                    return None;
+                }
+                Answer::Done | Answer::NotNow => return None,
             }
         }
     }

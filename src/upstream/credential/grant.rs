@@ -5,6 +5,7 @@
 //! a new pair is on the disk before anybody is given it. docs/decisions/0041 goes through what a crash
 //! leaves, and 0104 through what several replicas come to.
 
+mod installed;
 mod others;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -157,39 +158,6 @@ impl Grant {
         self.renew_from(seen).await.map(Some)
     }
 
-    /// Takes over a pair that an installation brought.
-    pub async fn install(&self, tokens: Tokens) -> Result<(), Trouble> {
-        let _hold = self.0.means.store.hold(&self.0.key).await?;
-        let known = self.held().map_or(0, |held| held.version);
-        let shared = self.newer(known).await.map_or(known, |row| row.version);
-        self.keep(Arc::new(tokens.after(shared)), None).await?;
-        Ok(())
-    }
-
-    /// Takes over an installation that came meanwhile: one of this process that the disk did not take, or one of another
-    /// process or replica, if it is newer and came after the same configured token.
-    pub async fn adopt(&self, replaces: Option<&str>) -> Result<bool, Trouble> {
-        let unkept = self.state().unkept.clone();
-        if let Some(unkept) = unkept {
-            let _hold = self.0.means.store.hold(&self.0.key).await?;
-            self.keep(unkept, None).await?;
-            return Ok(true);
-        }
-        let fits = |row: &Row| replaces.is_none() || row.replaces.as_deref() == replaces;
-        let kept = self.0.means.store.get(&self.0.key).await?;
-        if let Some(newer) = self.newer(kept.as_ref().map_or(0, |kept| kept.version)).await.filter(fits) {
-            self.take_from_others(newer).await?;
-            return Ok(true);
-        }
-        let Some(row) = kept.filter(fits) else { return Ok(false) };
-        let tokens = Arc::new(Tokens::kept(row)?);
-        let is_new = self.held().is_none_or(|held| held.bearer.token() != tokens.bearer.token());
-        if is_new {
-            self.take_over(&tokens);
-        }
-        Ok(is_new)
-    }
-
     /// The newest pair, whether or not it can be used.
     pub fn held(&self) -> Option<Arc<Tokens>> {
         self.state().held.clone()
@@ -236,9 +204,8 @@ impl Grant {
             return Ok(held);
         }
         let _hold = store.hold(&self.0.key).await?;
-        let unkept = self.state().unkept.clone();
-        if let Some(unkept) = unkept {
-            return self.keep(unkept, None).await;
+        if let Some(kept) = self.keep_unkept().await? {
+            return Ok(kept);
         }
         let kept = store.get(&self.0.key).await?.map(Tokens::kept).transpose()?;
         // ... or in another one.
@@ -334,23 +301,42 @@ impl Grant {
 
     /// Writes the pair down, here and for the other replicas, and only then gives it to anybody.
     async fn keep(&self, tokens: Arc<Tokens>, lock: Option<Lock>) -> Result<Arc<Tokens>, Trouble> {
-        let row = tokens.row(self.0.replaces.clone());
-        match self.0.means.store.put(&self.0.key, row.clone()).await {
-            Ok(()) => {
-                if let Some(common) = &self.0.means.common
-                    && let Some(newer) = common.put(&self.0.key, &row, lock).await
-                {
-                    return self.take_from_others(newer).await;
-                }
-                self.take_over(&tokens);
-                self.state().renewed = Some(self.0.means.clock.now());
+        match self.put(&tokens, lock).await? {
+            Some(newer) => self.take_from_others(newer).await,
+            None => {
+                self.begin(&tokens);
                 Ok(tokens)
             }
-            Err(trouble) => {
-                self.state().unkept = Some(tokens);
-                Err(trouble)
-            }
         }
+    }
+
+    /// The same with a pair that the disk did not take, if there is one.
+    async fn keep_unkept(&self) -> Result<Option<Arc<Tokens>>, Trouble> {
+        let unkept = self.state().unkept.clone();
+        match unkept {
+            Some(unkept) => self.keep(unkept, None).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the pair down; gives what other replicas have that is newer.
+    async fn put(&self, tokens: &Arc<Tokens>, lock: Option<Lock>) -> Result<Option<Row>, Trouble> {
+        let Means { store, common, .. } = &self.0.means;
+        let row = tokens.row(self.0.replaces.clone());
+        if let Err(trouble) = store.put(&self.0.key, row.clone()).await {
+            self.state().unkept = Some(tokens.clone());
+            return Err(trouble);
+        }
+        match common {
+            Some(common) => Ok(common.put(&self.0.key, &row, lock).await),
+            None => Ok(None),
+        }
+    }
+
+    /// Uses a pair from now on that was got here.
+    fn begin(&self, tokens: &Arc<Tokens>) {
+        self.take_over(tokens);
+        self.state().renewed = Some(self.0.means.clock.now());
     }
 
     fn take_over(&self, tokens: &Arc<Tokens>) {

@@ -27,7 +27,7 @@ pub use common::Common;
 pub use endpoint::{App, Endpoint};
 pub use file::KeyFile;
 pub use oauth::{Consent, Grants, OAuth, Settings, compare};
-pub use pending::Pending;
+pub use pending::{Pending, StateKey};
 pub use store::Store;
 pub use tokens::UserType;
 pub use trouble::Trouble;

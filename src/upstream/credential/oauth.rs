@@ -12,11 +12,13 @@ use super::common::Common;
 use super::endpoint::{App, Endpoint};
 use super::exchange::Exchange;
 use super::grant::{Grant, Means};
+use super::pending::StateKey;
 use super::store::Store;
 use super::tokens::{Tokens, UserType, digest};
 use super::trouble::Trouble;
 use crate::clock::Clock;
 use crate::replicas::Heard;
+use crate::upstream::error::Fault;
 
 /// How often the store is asked whether an installation through another process helps.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -88,6 +90,7 @@ impl Grants {
         let grant = configured.filter(|_| !goes_on).unwrap_or_else(|| installed.clone());
         Ok(OAuth(Arc::new(Parts {
             location: location.to_owned(),
+            state_key: StateKey::new(&app, location),
             app,
             user_type,
             consent,
@@ -118,20 +121,24 @@ impl Grants {
     }
 }
 
-/// Compares these grants with those of other replicas, for as long as anybody has them: when something is said of one, and when
-/// something may have been said that was not heard.
+/// Compares these grants with those of other replicas, for as long as anybody has them: when something is said of one, when
+/// something may have been said that was not heard, and when something could not be said.
 pub async fn compare(common: Common, grants: Vec<OAuth>) {
     let grants: Vec<Weak<Parts>> = grants.iter().map(|grant| Arc::downgrade(&grant.0)).collect();
     let (link, channel) = common.link();
     let mut heard = link.subscribe(vec![channel]);
-    while let Some(heard) = heard.next().await {
-        let named = match &heard {
-            Heard::Gap => None,
-            Heard::Message { said, .. } => Some(&**said),
+    loop {
+        let named = tokio::select! {
+            heard = heard.next() => match heard {
+                Some(Heard::Message { said, .. }) => Some(said),
+                Some(Heard::Gap) => None,
+                None => return,
+            },
+            () = common.behind() => None,
         };
         for grant in &grants {
             let Some(grant) = grant.upgrade().map(OAuth) else { return };
-            grant.compare(named).await;
+            grant.compare(named.as_deref()).await;
         }
     }
 }
@@ -155,6 +162,7 @@ struct Parts {
     app: App,
     user_type: UserType,
     consent: Option<Consent>,
+    state_key: StateKey,
     means: Means,
     installed: Grant,
     /// The digest of the configured token, which an installation replaces.
@@ -218,13 +226,27 @@ impl OAuth {
         self.0.consent.as_ref().map(|consent| consent.address(&self.0.app, state))
     }
 
+    /// What proves that it was here, or at another gateway of the app, that a person was sent there.
+    pub fn state_key(&self) -> &StateKey {
+        &self.0.state_key
+    }
+
     /// Whether whoever comes back from consent comes by TLS.
     pub fn comes_back_by_tls(&self) -> bool {
         self.0.consent.as_ref().is_some_and(|consent| consent.redirect.starts_with("https://"))
     }
 
-    /// Takes what consent gave: buys the tokens, makes sure that they are this location's, keeps them, uses them.
-    pub async fn install(&self, code: &SecretString) -> Result<(), Trouble> {
+    /// Takes what consent gave. It goes on when whoever waits for it has gone: a code works once.
+    pub async fn install(&self, code: SecretString) -> Result<(), Trouble> {
+        let this = self.clone();
+        let done = tokio::spawn(async move { this.redeem(&code).await }).await;
+        done.unwrap_or_else(|_| {
+            Err(Trouble::Upstream(Fault::Gateway("the installation ended without a result".into())))
+        })
+    }
+
+    /// Buys the tokens, makes sure that they are this location's, keeps them, uses them.
+    async fn redeem(&self, code: &SecretString) -> Result<(), Trouble> {
         let Parts { app, user_type, consent, means, installed, location, exchange, .. } = &*self.0;
         let redirect = consent.as_ref().map_or("", |consent| &consent.redirect);
         let tokens = means.endpoint.redeem(app, code, redirect, *user_type, means.clock.wall()).await?;

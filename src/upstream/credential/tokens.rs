@@ -60,7 +60,7 @@ pub struct Row {
     /// The digest of the configured token that an installation came after.
     #[serde(default)]
     pub replaces: Option<String>,
-    /// One more than that of the pair that it was bought with.
+    /// One more than that of the pair that it was bought with; at an installation, the time.
     #[serde(default = "first")]
     pub version: u64,
     /// Whether it came from another replica.
@@ -84,6 +84,7 @@ impl Row {
 const USUAL_LIFE: f64 = 86_399.0;
 
 /// A pair of tokens.
+#[derive(Clone)]
 pub struct Tokens {
     /// What calls are sent with.
     pub bearer: Bearer,
@@ -97,7 +98,7 @@ pub struct Tokens {
     pub location_id: Option<String>,
     /// The company.
     pub company_id: Option<String>,
-    /// Its place in the line of pairs of its grant.
+    /// Its place in the line of pairs of its grant. An installation begins a new line, which no older one catches up with.
     pub version: u64,
     /// Whether it came from another replica.
     pub is_adopted: bool,
@@ -171,6 +172,14 @@ impl Tokens {
     #[must_use]
     pub fn after(self, version: u64) -> Self {
         Self { version: version + 1, ..self }
+    }
+
+    /// The same, as one that was granted at `now`: by the time in milliseconds it comes after all pairs of an earlier grant, those too that
+    /// nobody told of here. A grant is not renewed once in a millisecond.
+    #[must_use]
+    pub fn installed(self, known: u64, now: SystemTime) -> Self {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        self.after(known.max(now))
     }
 
     /// Whether it is said to be for another location.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::header::{CACHE_CONTROL, COOKIE, LOCATION, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
+use tokio::time::timeout;
 
 use super::*;
 
@@ -23,12 +24,12 @@ fn parameter(address: &str, name: &str) -> Option<String> {
 }
 
 /// An installation that was begun: the upstream's page, and the cookie.
-struct Begun {
-    page: String,
-    cookie: String,
+pub struct Begun {
+    pub page: String,
+    pub cookie: String,
 }
 
-async fn begin(stage: &Stage) -> Begun {
+pub async fn begin(stage: &Stage) -> Begun {
     let answer = browser().get(stage.url.clone() + "/oauth/install").send().await.expect("an answer");
     assert_eq!((answer.status().as_u16(), header(&answer, CACHE_CONTROL)), (303, "no-store".into()));
     let cookie = header(&answer, SET_COOKIE);
@@ -40,7 +41,7 @@ async fn begin(stage: &Stage) -> Begun {
 }
 
 /// Where the upstream's page sends the browser to, once access was granted.
-async fn grant(page: &str) -> String {
+pub async fn grant(page: &str) -> String {
     let answer = browser().get(page).send().await.expect("an answer");
     assert_eq!(answer.status(), 303);
     let back = header(&answer, LOCATION);
@@ -48,7 +49,7 @@ async fn grant(page: &str) -> String {
     back
 }
 
-async fn come_back(stage: &Stage, query: &str, cookie: &str) -> Response {
+pub async fn come_back(stage: &Stage, query: &str, cookie: &str) -> Response {
     let address = format!("{}/oauth/callback?{query}", stage.url);
     browser().get(address).header(COOKIE, cookie).send().await.expect("an answer")
 }
@@ -98,7 +99,7 @@ async fn a_state_that_is_forged_used_late_or_another_browsers_fetches_nothing() 
     let back = grant(&begun.page).await;
     let code = parameter(&back, "code").expect("a code");
     stage.calls();
-    let forged = format!("A{}", &state[1..]);
+    let forged = format!("{}{}", if state.starts_with('A') { 'B' } else { 'A' }, &state[1..]);
     for (state, cookie) in [
         (forged.as_str(), begun.cookie.as_str()),
         ("", &begun.cookie),
@@ -120,6 +121,71 @@ async fn a_state_that_is_forged_used_late_or_another_browsers_fetches_nothing() 
     let late = format!("code={code}&state={other_state}");
     assert_eq!(come_back(&stage, &late, &other.cookie).await.status(), 400);
     assert_eq!(calls(&stage), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn who_closes_the_page_too_soon_has_installed_it_all_the_same() {
+    let (stage, _state) = not_installed().await;
+    let begun = begin(&stage).await;
+    let back = grant(&begun.page).await;
+    let query = back.split_once('?').expect("a query").1;
+    let hold = stage.sandbox.hold(TOKEN);
+    tokio::select! {
+        answer = come_back(&stage, query, &begun.cookie) => panic!("answered: {}", answer.status()),
+        () = hold.arrived(1) => {}
+    }
+    // The gateway finds that the browser has gone.
+    for _ in 0..10 {
+        assert_eq!(ready(&stage).await, 503);
+    }
+    hold.release();
+    let installed = async {
+        while ready(&stage).await != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(30), installed).await.expect("an end");
+    name(&stage, 0).await;
+    assert_eq!(calls(&stage), [1, 0, 1]);
+}
+
+async fn beside(stage: &Stage, settings: &[(&'static str, String)]) -> Stage {
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    stage.beside(&settings).await
+}
+
+#[tokio::test]
+async fn any_gateway_of_the_app_takes_the_callback_and_each_takes_it_once() {
+    let (one, _state) = not_installed().await;
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut settings = granted(&one.sandbox, &folder);
+    settings.retain(|(name, _)| *name != "OAUTH_REFRESH_TOKEN");
+    let two = beside(&one, &settings).await;
+    // Of another app, and of another location.
+    let location = one.sandbox.info().locations[1].location_id.clone();
+    let strangers = [("OAUTH_CLIENT_SECRET", "another".to_owned()), ("LOCATION_ID", location)];
+    let begun = begin(&one).await;
+    let back = grant(&begun.page).await;
+    let query = back.split_once('?').expect("a query").1;
+    one.calls();
+    for (name, value) in strangers {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut settings = settings.clone();
+        settings.retain(|(other, _)| ![name, "STATE_DIR"].contains(other));
+        settings.extend([(name, value), ("STATE_DIR", folder.path().display().to_string())]);
+        let stranger = beside(&one, &settings).await;
+        assert_eq!(come_back(&stranger, query, &begun.cookie).await.status(), 400, "{name}");
+    }
+    assert_eq!(come_back(&two, query, "").await.status(), 400);
+    assert_eq!(calls(&one), [0, 0, 0]);
+    assert_eq!(come_back(&two, query, &begun.cookie).await.status(), 200);
+    name(&two, 0).await;
+    assert_eq!(calls(&one), [1, 0, 1]);
+    assert_eq!(come_back(&two, query, &begun.cookie).await.status(), 400, "it works once");
+    assert_eq!(calls(&one), [0, 0, 0]);
+    // Without a Redis the other one cannot know, and the upstream takes a code once.
+    assert_eq!(come_back(&one, query, &begun.cookie).await.status(), 400);
+    assert_eq!((calls(&one), ready(&one).await), ([1, 0, 0], 503));
 }
 
 #[tokio::test]

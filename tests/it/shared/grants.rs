@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-const TOKEN: &str = "POST /oauth/token";
-const NAME: &str = "query Name($id: ID!) { contact(id: $id) { id name } }";
+pub const TOKEN: &str = "POST /oauth/token";
+pub const NAME: &str = "query Name($id: ID!) { contact(id: $id) { id name } }";
 
 /// Gateways with a state directory each, over one sandbox.
 struct Together {
@@ -17,11 +17,11 @@ struct Together {
     folders: Vec<TempDir>,
 }
 
-async fn sandbox() -> Sandbox {
+pub async fn sandbox() -> Sandbox {
     Sandbox::start(Options { oauth: true, contacts: 60, rate_limit: soon_over(), ..Options::default() }, local().await)
 }
 
-fn settings(sandbox: &Sandbox, url: &str, folder: &TempDir) -> Vec<(&'static str, String)> {
+pub fn settings(sandbox: &Sandbox, url: &str, folder: &TempDir) -> Vec<(&'static str, String)> {
     let app = sandbox.info().oauth.clone().expect("a sandbox with OAuth");
     vec![
         ("LOCATION_ID", sandbox.info().location_id.clone()),

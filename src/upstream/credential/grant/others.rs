@@ -21,6 +21,8 @@ impl Grant {
     pub async fn compare(&self) -> Result<(), Trouble> {
         let Some(common) = &self.0.means.common else { return Ok(()) };
         let _hold = self.0.means.store.hold(&self.0.key).await?;
+        // What others have may be older than what is not written down here.
+        self.keep_unkept().await?;
         let newer = match self.row() {
             Some(row) => common.offer(&self.0.key, &row).await,
             None => common.newer(&self.0.key, 0).await,
