@@ -103,7 +103,7 @@ fn parse(text: &str) -> Result<(ConnectionInfo, Option<Sentinels>), &'static str
     let own = own.set_db(0);
     let at = at.ok_or(NO_PORT)?.into_iter();
     let at = at.map(|at| first.clone().set_addr(at).set_redis_settings(own.clone())).collect();
-    Ok((first.clone().set_redis_settings(server), Some(Sentinels { name: name.as_ref().to_owned(), at })))
+    Ok((first.set_redis_settings(server), Some(Sentinels { name: name.as_ref().to_owned(), at })))
 }
 
 /// The address of another sentinel, which is spoken to as the first one is.

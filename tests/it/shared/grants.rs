@@ -5,6 +5,7 @@ use std::time::Duration;
 use contacts_gateway::sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -288,9 +289,14 @@ async fn a_redis_that_forgot_the_newest_token_has_it_told_again_before_anybody_r
             assert_eq!(errors(&these.ask(1, 3).await), []);
         },
         async {
-            while !redis.hashes("grant").windows(5).any(|part| part == b"doubt") {
-                tokio::task::yield_now().await;
-            }
+            let is_asked = async {
+                while !redis.hashes("grant").windows(5).any(|part| part == b"doubt") {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(20), is_asked)
+                .await
+                .expect("the others are asked whether they have a newer one");
             near.mend();
         }
     );
