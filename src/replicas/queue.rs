@@ -15,7 +15,7 @@ const MOST: usize = 10_000;
 const TOGETHER: usize = 100;
 
 /// For how long it is remembered what was told. Two gateways find out within less that another server is the primary.
-const LATELY: Duration = Duration::from_secs(3);
+const LATELY: Duration = Duration::from_secs(5);
 
 struct Item {
     places: BTreeSet<Place>,

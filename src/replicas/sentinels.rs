@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -102,7 +102,10 @@ impl Sentinels {
             while let Some(answer) = asked.next().await {
                 match answer {
                     Ok(told) => (newest, answers) = (newest.take().max(Some(told)), answers + 1),
-                    Err(error) => trouble = Some(error),
+                    Err(error) => {
+                        tracing::debug!(why = ?error.kind(), "a sentinel does not tell where the Redis is");
+                        trouble = Some(error);
+                    }
                 }
                 if answers > self.each.len() / 2 {
                     return;
@@ -111,6 +114,8 @@ impl Sentinels {
         };
         // Otherwise it is as much as is known.
         let _ = timeout(ASKING, most).await;
+        // A refusal that is no more than that: it does not know the name, or is no sentinel.
+        let trouble = trouble.filter(|error| error.kind() != ErrorKind::Server(ServerErrorKind::ResponseError));
         newest.ok_or_else(|| trouble.unwrap_or_else(unknown))
     }
 }

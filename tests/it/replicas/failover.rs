@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::server::Watched;
+use super::server::{Watched, Wire};
 use super::*;
 
 async fn two(url: &str) -> [Stage; 2] {
@@ -88,4 +88,32 @@ async fn an_old_primary_that_does_not_know_of_its_end_is_left() {
     both_go_on_until(&all, moved).await;
     each_sees_what_the_other_changes(&all, "After").await;
     assert!(watched.primary.told::<String>(&["INFO", "replication"]).contains("role:master"));
+}
+
+#[tokio::test]
+async fn what_one_told_a_server_that_the_other_had_left_is_told_again() {
+    let Some(old) = Redis::start() else { return };
+    let Some(new) = Redis::start() else { return };
+    let (near, far) = (Wire::to(&old).await, Wire::to(&old).await);
+    let (near_url, far_url) = (near.url(), far.url());
+    let first = Stage::set(&[("REDIS_URL", &*near_url)]).await;
+    let second = first.twin(&[("REDIS_URL", &far_url)]).await;
+    first.joined().await;
+    second.joined().await;
+    let id = &first.ids()[3];
+    far.lead(&new);
+    let moved = async {
+        while (new.hearers(), new.members()) != (1, 1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG, moved).await.expect("the second one hears the new server");
+    // Long enough for it to have forgotten what was before.
+    for id in &first.ids()[..10] {
+        second.first_name(id).await;
+    }
+    first.call_it(id, "Apart").await;
+    assert_ne!(second.first_name(id).await, "Apart");
+    near.lead(&new);
+    second.tells(id, "Apart").await;
 }

@@ -223,10 +223,11 @@ impl Watched {
     }
 }
 
-/// A way to a server.
+/// A way to a server, or to none.
 pub struct Wire {
     port: u16,
-    is_open: Arc<watch::Sender<bool>>,
+    /// The port of the server, and whether it is not cut.
+    to: Arc<watch::Sender<(u16, bool)>>,
     relay: JoinHandle<()>,
 }
 
@@ -239,10 +240,10 @@ impl Drop for Wire {
 impl Wire {
     pub async fn to(redis: &Redis) -> Self {
         let listener = local().await;
-        let (port, to) = (listener.local_addr().expect("an address").port(), redis.port);
-        let is_open = Arc::new(watch::Sender::new(true));
-        let relay = tokio::spawn(relay(listener, to, is_open.clone()));
-        Self { port, is_open, relay }
+        let port = listener.local_addr().expect("an address").port();
+        let to = Arc::new(watch::Sender::new((redis.port, true)));
+        let relay = tokio::spawn(relay(listener, to.clone()));
+        Self { port, to, relay }
     }
 
     pub fn url(&self) -> String {
@@ -250,26 +251,32 @@ impl Wire {
     }
 
     pub fn cut(&self) {
-        self.is_open.send_replace(false);
+        self.to.send_modify(|(_, is_open)| *is_open = false);
     }
 
     pub fn mend(&self) {
-        self.is_open.send_replace(true);
+        self.to.send_modify(|(_, is_open)| *is_open = true);
+    }
+
+    /// Has it lead to another server.
+    pub fn lead(&self, redis: &Redis) {
+        self.to.send_replace((redis.port, true));
     }
 }
 
-async fn relay(listener: TcpListener, to: u16, is_open: Arc<watch::Sender<bool>>) {
+async fn relay(listener: TcpListener, to: Arc<watch::Sender<(u16, bool)>>) {
     loop {
         let (mut near, _) = listener.accept().await.expect("a connection");
-        let mut open = is_open.subscribe();
-        if !*open.borrow() {
+        let mut now = to.subscribe();
+        let (port, is_open) = *now.borrow_and_update();
+        if !is_open {
             continue;
         }
         tokio::spawn(async move {
-            let Ok(mut far) = TcpStream::connect(("127.0.0.1", to)).await else { return };
+            let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
             tokio::select! {
                 _ = copy_bidirectional(&mut near, &mut far) => {}
-                _ = open.wait_for(|open| !open) => {}
+                _ = now.changed() => {}
             }
         });
     }
