@@ -40,6 +40,11 @@ bench *options:
     cargo build --release --locked --bin contacts-gateway --example floor
     python3 benches/load.py {{ options }}
 
+# What a collector of traces costs a kept answer under load
+telemetry *options:
+    cargo build --release --locked --bin contacts-gateway
+    python3 benches/telemetry.py {{ options }}
+
 # Ask for a million contacts and with a million documents, and watch the memory
 soak *options:
     cargo build --release --locked --bin contacts-gateway

@@ -94,6 +94,9 @@ class Server:
 
 
 class Bench:
+    # What the environment of a gateway has besides.
+    more = {}
+
     def __init__(self, options, folder):
         self.options, self.folder = options, pathlib.Path(folder)
         several = len(os.sched_getaffinity(0)) > 1
@@ -167,6 +170,7 @@ class Bench:
                 "GATEWAY_AUTH": "keys",
                 "GATEWAY_KEYS_FILE": str(self.folder / "keys.toml"),
                 "GATEWAY_LOG": "warn",
+                **self.more,
             }
             env |= {f"GATEWAY_TTL_{what}": f"{TTL_SECONDS}s" for what in ("CONTACT", "TASKS", "NOTES", "APPOINTMENTS", "PAGES")}
         else:

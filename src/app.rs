@@ -104,7 +104,7 @@ impl App {
             config.upstream_concurrency,
             metrics.clone(),
         )
-        .context("the HTTP client could not be made")?;
+        .context("the HTTP client could not be made; it needs the CA certificates of the system (Debian's package ca-certificates), or SSL_CERT_FILE")?;
         let redis = config.redis.as_ref().map(|redis| link::open(redis, config, metrics.clone())).transpose()?;
         let link = redis.as_ref().map(|(link, _)| link.clone());
         let credentials = credentials::open(config, &client, redis.as_ref(), &clock)?;

@@ -1,6 +1,5 @@
 //! `explain`: which upstream calls an operation needs at most, without settings and without a network.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -102,11 +101,6 @@ fn name(one: &Explained) -> &str {
     one.name.as_deref().unwrap_or("the operation")
 }
 
-/// The scopes that its calls need.
-fn scopes(one: &Explained) -> BTreeSet<&'static str> {
-    one.plan.calls.iter().map(|(call, _)| call.route.scope).collect()
-}
-
 /// How long its answer may be kept: as long as the first thing that it is made from.
 fn kept_for(one: &Explained, ttls: &Ttls) -> Option<Duration> {
     let times = one.plan.calls.iter().filter_map(|(call, _)| call.kept.as_ref()).map(|kept| (kept.ttl)(ttls));
@@ -128,7 +122,7 @@ fn to_json(all: &[Explained], ttls: &Ttls) -> Value {
                 "operation": one.name,
                 "planned": one.plan.count(),
                 "calls": calls.collect::<Vec<_>>(),
-                "scopes": scopes(one),
+                "scopes": one.plan.scopes(),
                 "cacheable": one.may_be_kept,
                 "ttlMs": kept_for(one, ttls).map(ms),
             })
@@ -157,7 +151,7 @@ fn table(one: &Explained, ttls: &Ttls) -> String {
     for [count, route, what, kept] in rows.iter().filter(|_| rows.len() > 1) {
         text += &format!("  {count:>a$}  {route:b$}  {what:c$}  {kept}\n");
     }
-    let scopes = Vec::from_iter(scopes(one));
+    let scopes = Vec::from_iter(one.plan.scopes());
     if !scopes.is_empty() {
         text += &format!("  scopes: {}\n", scopes.join(", "));
     }

@@ -189,7 +189,7 @@ fn passthrough(from: &mut Reader) -> Option<Passthrough> {
             from.problem(name, "(hidden)", none);
         }
     }
-    if !from.location_rows().is_empty() {
+    if from.locations().is_some() {
         from.problem("[[location]]", "given", none);
     }
     Some(Passthrough { location, timezone: timezone? })

@@ -1,11 +1,13 @@
 //! The locations, each with what opens it: a token, a file that holds one, or a grant to an app.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::reader::{LocationRow, OAuthRow, Reader};
+use super::reader::Reader;
+use super::row::Row;
 
 /// A location and what opens it.
 #[derive(Clone, Debug)]
@@ -101,50 +103,42 @@ impl Apps {
         Self { client_id, client_secret, user_type, redirect_url, authorize_url, scopes }
     }
 
-    /// The grant of a location, with what its own row has. `place` is where the row is.
-    fn grant(
-        &self,
-        from: &mut Reader,
-        place: &str,
-        row: OAuthRow,
-        refresh_token: Option<SecretString>,
-    ) -> Option<OAuth> {
-        let name = |own: &str, general: &'static str| match place.is_empty() {
-            true => general.to_owned(),
-            false => format!("{place} {own}"),
+    /// The grant of a location, with what its own row has.
+    fn grant(&self, from: &mut Reader, row: Option<&Row>, refresh_token: Option<SecretString>) -> Option<OAuth> {
+        if let Some(row) = row {
+            row.knows(from, &OF_OAUTH);
+        }
+        // Where the setting for all was told to be wrong, the row may lack nothing.
+        let missing = |from: &mut Reader, own: &str, general: &str, expected: &str| {
+            if !from.has_problem(general) {
+                from.problem(&row.map_or_else(|| general.to_owned(), |row| row.place(own)), "", expected);
+            }
         };
-        let client_id = row.client_id.filter(|id| !id.trim().is_empty()).or_else(|| self.client_id.clone());
+        let own_id = row.and_then(|row| row.text(from, "client_id"));
+        let client_id = own_id.filter(|id| !id.trim().is_empty()).or_else(|| self.client_id.clone());
         if client_id.is_none() {
-            from.problem(&name("client_id", "GATEWAY_OAUTH_CLIENT_ID"), "", "the app's id");
+            missing(from, "client_id", "GATEWAY_OAUTH_CLIENT_ID", "the app's id");
         }
-        let place_of_secret = name("client_secret", "GATEWAY_OAUTH_CLIENT_SECRET");
-        let (secret, file) = (row.client_secret, row.client_secret_file);
-        let client_secret = match secret.is_some() || file.is_some() {
-            true => one_secret(from, &place_of_secret, secret, file),
-            false => self.client_secret.clone(),
-        };
-        if client_secret.is_none() && !from.has_problem(&place_of_secret) {
-            from.problem(&place_of_secret, "", "the app's secret, or a file that holds it");
+        let client_secret = secret_of(from, row, "client_secret", self.client_secret.clone());
+        if client_secret.is_none() {
+            let expected = "the app's secret, or a file that holds it";
+            missing(from, "client_secret", "GATEWAY_OAUTH_CLIENT_SECRET", expected);
         }
-        let place_of_token = name("refresh_token", "GATEWAY_OAUTH_REFRESH_TOKEN");
-        let (token, file) = (row.refresh_token, row.refresh_token_file);
-        let refresh_token = match token.is_some() || file.is_some() {
-            true => one_secret(from, &place_of_token, token, file),
-            false => refresh_token,
-        };
-        if refresh_token.is_none() && self.redirect_url.is_none() && !from.has_problem(&place_of_token) {
+        let refresh_token = secret_of(from, row, "refresh_token", refresh_token);
+        let is_installed = self.redirect_url.is_some() || from.has_problem("GATEWAY_OAUTH_REDIRECT_URL");
+        if refresh_token.is_none() && !is_installed {
             let expected = "the first refresh token, or GATEWAY_OAUTH_REDIRECT_URL, so that /oauth/install can get one";
-            from.problem(&place_of_token, "", expected);
+            missing(from, "refresh_token", "GATEWAY_OAUTH_REFRESH_TOKEN", expected);
         }
-        let user_type = match row.user_type {
+        let user_type = match row.filter(|row| row.has("user_type")) {
             None => self.user_type,
-            Some(named) => {
+            Some(row) => row.text(from, "user_type").and_then(|named| {
                 let known = USER_TYPES.iter().find(|(name, _)| *name == named).map(|(_, user_type)| *user_type);
                 if known.is_none() {
-                    from.problem(&format!("{place} user_type"), &named, "Location or Company");
+                    from.problem(&row.place("user_type"), "(hidden)", "Location or Company");
                 }
                 known
-            }
+            }),
         };
         Some(OAuth {
             client_id: client_id?,
@@ -160,32 +154,26 @@ impl Apps {
 
 /// The locations of the file, or the one of the environment.
 pub fn read(from: &mut Reader) -> Option<Vec<Location>> {
-    let rows = from.location_rows();
+    let rows = Row::locations(from);
     let zone = from.timezone("GATEWAY_TIMEZONE");
     let id = from.optional("GATEWAY_LOCATION_ID");
     let file = from.optional("GATEWAY_API_KEY_FILE");
     let token = from.token("GATEWAY_API_KEY", "GATEWAY_API_KEY_FILE");
     let apps = Apps::read(from);
     let refresh_token = from.token("GATEWAY_OAUTH_REFRESH_TOKEN", "GATEWAY_OAUTH_REFRESH_TOKEN_FILE");
-    if rows.is_empty() {
+    let Some(rows) = rows else {
         if id.is_none() {
-            from.problem(
-                "GATEWAY_LOCATION_ID",
-                "",
-                "the id of the location to read, or [[location]] in a settings file",
-            );
+            let expected = "the id of the location to read, or [[location]] in a settings file";
+            from.problem("GATEWAY_LOCATION_ID", "", expected);
         }
         let credential = if apps.client_id.is_some() || refresh_token.is_some() {
             if token.is_some() {
-                from.problem(
-                    "GATEWAY_API_KEY",
-                    "(hidden)",
-                    "nothing, since GATEWAY_OAUTH_... names an app: one of the two",
-                );
+                let expected = "nothing, since GATEWAY_OAUTH_... names an app: one of the two";
+                from.problem("GATEWAY_API_KEY", "(hidden)", expected);
             }
-            apps.grant(from, "", OAuthRow::default(), refresh_token).map(|oauth| Credential::OAuth(Box::new(oauth)))
+            apps.grant(from, None, refresh_token).map(|oauth| Credential::OAuth(Box::new(oauth)))
         } else {
-            if token.is_none() && !from.has_problem("GATEWAY_API_KEY") && !from.has_problem("GATEWAY_API_KEY_FILE") {
+            if token.is_none() {
                 let expected = "the location's private integration token, or GATEWAY_API_KEY_FILE, or an app by \
                                 GATEWAY_OAUTH_CLIENT_ID";
                 from.problem("GATEWAY_API_KEY", "", expected);
@@ -193,67 +181,92 @@ pub fn read(from: &mut Reader) -> Option<Vec<Location>> {
             token.map(|token| file.map_or(Credential::Token(token), |file| Credential::TokenFile(file.into())))
         };
         return Some(vec![Location { id: id?, name: None, credential: credential?, timezone: zone? }]);
-    }
-    if id.is_some() || token.is_some() || refresh_token.is_some() {
-        from.problem(
-            "GATEWAY_LOCATION_ID",
-            "",
-            "nothing, since the settings file has [[location]]: name locations and their tokens in one place",
-        );
-    }
-    let mut locations: Vec<Location> = Vec::new();
-    for (number, row) in rows.into_iter().enumerate() {
-        let location = location(from, &apps, number, row, zone.as_ref());
-        let Some(location) = location else { continue };
-        if locations.iter().any(|other| other.id == location.id) {
-            from.problem("[[location]] id", &location.id, "an id that no other [[location]] has");
+    };
+    for name in ONE_LOCATION {
+        if from.optional(name).is_some() {
+            let expected =
+                "nothing, since the settings file has [[location]]: locations and their tokens are named there";
+            from.problem(name, "set", expected);
         }
-        locations.push(location);
     }
-    Some(locations)
+    let mut ids = HashSet::new();
+    Some(rows.iter().filter_map(|row| location(from, &apps, row, zone.as_ref(), &mut ids)).collect())
 }
 
+/// The settings that name the one location, and what opens it.
+const ONE_LOCATION: [&str; 5] = [
+    "GATEWAY_LOCATION_ID",
+    "GATEWAY_API_KEY",
+    "GATEWAY_API_KEY_FILE",
+    "GATEWAY_OAUTH_REFRESH_TOKEN",
+    "GATEWAY_OAUTH_REFRESH_TOKEN_FILE",
+];
+
+/// The keys of a `[[location]]`, of which the credentials open it, and those of its `oauth`.
+const KEYS: [&str; 6] = ["id", "name", "timezone", "api_key", "api_key_file", "oauth"];
+const CREDENTIALS: [&str; 3] = ["api_key", "api_key_file", "oauth"];
+const OF_OAUTH: [&str; 6] =
+    ["client_id", "client_secret", "client_secret_file", "refresh_token", "refresh_token_file", "user_type"];
+
+/// A location of the file. Each of its keys is looked at, so that everything that is wrong is told. `ids`: those of the rows before it.
 fn location(
     from: &mut Reader,
     apps: &Apps,
-    number: usize,
-    row: LocationRow,
+    row: &Row,
     zone: Option<&TimeZone>,
+    ids: &mut HashSet<String>,
 ) -> Option<Location> {
-    let place = format!("[[location]] {}", number + 1);
-    let credential = match (row.api_key, row.api_key_file, row.oauth) {
-        (Some(token), None, None) => from.secret(&format!("{place} api_key"), &token).map(Credential::Token),
-        (None, Some(file), None) => {
-            let read = from.secret_file(&format!("{place} api_key_file"), &file);
+    row.knows(from, &KEYS);
+    let given: Vec<&str> = CREDENTIALS.into_iter().filter(|key| row.has(key)).collect();
+    let credential = match *given {
+        ["oauth"] => {
+            let own = row.inner(from, "oauth");
+            own.and_then(|own| apps.grant(from, Some(&own), None)).map(|oauth| Credential::OAuth(Box::new(oauth)))
+        }
+        ["api_key"] => {
+            let token = row.text(from, "api_key");
+            token.and_then(|token| from.secret(&row.place("api_key"), &token)).map(Credential::Token)
+        }
+        ["api_key_file"] => row.text(from, "api_key_file").and_then(|file| {
+            let read = from.secret_file(&row.place("api_key_file"), &file);
             read.map(|_| Credential::TokenFile(file.into()))
+        }),
+        [] => {
+            let expected = "the location's private integration token, or in its place api_key_file or oauth";
+            from.problem(&row.place("api_key"), "", expected);
+            None
         }
-        (None, None, Some(oauth)) => {
-            apps.grant(from, &format!("{place} oauth"), oauth, None).map(|oauth| Credential::OAuth(Box::new(oauth)))
-        }
-        _ => {
-            from.problem(&place, "", "one of api_key, api_key_file and oauth");
+        [one, ..] => {
+            from.problem(&row.place(one), &format!("beside {}", given[1..].join(" and ")), "one of them alone");
             None
         }
     };
-    let timezone = match row.timezone {
-        Some(name) => from.zone(&format!("{place} timezone"), &name),
-        None => zone.cloned(),
+    let timezone = match row.has("timezone") {
+        true => row.text(from, "timezone").and_then(|name| from.zone(&row.place("timezone"), &name)),
+        false => zone.cloned(),
     };
-    if row.id.trim().is_empty() {
-        from.problem(&format!("{place} id"), &row.id, "the location's id");
-        return None;
+    let name = row.text(from, "name");
+    let id = row.text(from, "id").filter(|id| !id.trim().is_empty());
+    match &id {
+        None => from.problem(&row.place("id"), "", "the location's id, a text in quotes"),
+        Some(id) if !ids.insert(id.clone()) => {
+            from.problem(&row.place("id"), "there twice", "an id that no other [[location]] has");
+        }
+        Some(_) => {}
     }
-    Some(Location { id: row.id, name: row.name, credential: credential?, timezone: timezone? })
+    Some(Location { id: id?, name, credential: credential?, timezone: timezone? })
 }
 
-/// A secret of a row, given itself or by a file that holds it.
-fn one_secret(from: &mut Reader, place: &str, secret: Option<String>, file: Option<String>) -> Option<SecretString> {
-    match (secret, file) {
-        (Some(secret), None) => from.secret(place, &secret),
-        (None, Some(file)) => from.secret_file(place, &file),
-        _ => {
-            from.problem(place, "(hidden)", "one of the secret itself and a file that holds it");
+/// A secret of a row, given itself or by a file that holds it; where it has neither, what holds for all.
+fn secret_of(from: &mut Reader, row: Option<&Row>, name: &str, general: Option<SecretString>) -> Option<SecretString> {
+    let file = format!("{name}_file");
+    let Some(row) = row.filter(|row| row.has(name) || row.has(&file)) else { return general };
+    match (row.has(name), row.has(&file)) {
+        (true, true) => {
+            from.problem(&row.place(name), &format!("beside {file}"), "one of the two");
             None
         }
+        (true, false) => row.text(from, name).and_then(|secret| from.secret(&row.place(name), &secret)),
+        _ => row.text(from, &file).and_then(|path| from.secret_file(&row.place(&file), &path)),
     }
 }

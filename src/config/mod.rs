@@ -9,6 +9,7 @@ pub mod manifest;
 pub mod pem;
 mod reader;
 mod redis;
+mod row;
 mod settings;
 mod webhooks;
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
-use serde::Deserialize;
+use toml::{Table, Value};
 
 use super::SETTINGS;
 use super::keys::SCOPES;
+use super::row::{kind, shown_key};
 
 const PREFIX: &str = "GATEWAY_";
 
@@ -61,41 +62,20 @@ pub struct InForce {
     pub source: &'static str,
 }
 
-/// A `[[location]]` of the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LocationRow {
-    pub id: String,
-    pub name: Option<String>,
-    pub api_key: Option<String>,
-    pub api_key_file: Option<String>,
-    pub oauth: Option<OAuthRow>,
-    pub timezone: Option<String>,
-}
-
-/// The `oauth` of a `[[location]]`; what is left out is the app of the other settings.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OAuthRow {
-    pub client_id: Option<String>,
-    pub client_secret: Option<String>,
-    pub client_secret_file: Option<String>,
-    pub refresh_token: Option<String>,
-    pub refresh_token_file: Option<String>,
-    pub user_type: Option<String>,
-}
-
 /// Where settings are looked up.
 pub struct Reader {
     env: HashMap<String, String>,
-    file: toml::Table,
+    file: Table,
+    /// Why nothing is known of the file.
+    unread: Option<Problem>,
     problems: Vec<Problem>,
     in_force: Vec<InForce>,
 }
 
 impl Reader {
     pub fn new(env: HashMap<String, String>, path: Option<&Path>) -> Self {
-        let mut reader = Self { env, file: toml::Table::new(), problems: Vec::new(), in_force: Vec::new() };
+        let (problems, in_force) = (Vec::new(), Vec::new());
+        let mut reader = Self { env, file: Table::new(), unread: None, problems, in_force };
         if let Some(path) = path {
             reader.open(path);
         }
@@ -106,25 +86,37 @@ impl Reader {
         let shown = path.display().to_string();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(why) => return self.problem("--config", &shown, &format!("a file that can be read ({why})")),
+            Err(why) => return self.unread(&shown, &format!("a file that can be read ({why})")),
         };
-        match text.parse::<toml::Table>() {
-            Ok(table) => self.file = table,
-            Err(why) => self.problem("--config", &shown, &format!("TOML: {}", why.message())),
-        }
-        let unknown = self.file.keys().filter(|key| *key != "location" && !is_setting(&env_name(key)));
-        let unknown: Vec<String> = unknown.cloned().collect();
+        self.file = match text.parse() {
+            Ok(table) => table,
+            Err(why) => return self.unread(&shown, &format!("TOML{}", place_of(&why, &text))),
+        };
+        let unknown = self.file.keys().filter(|key| *key != "location" && !is_setting(key)).map(|key| shown_key(key));
+        let unknown: Vec<String> = unknown.map(|key| format!("{key} in {shown}")).collect();
         for key in unknown {
-            self.problem(&format!("{key} in {shown}"), "set", "the name of a setting; `config` lists them");
+            self.problem(&key, "set", "the name of a setting; `config` lists them");
         }
     }
 
-    pub fn problem(&mut self, name: &str, value: &str, expected: &str) {
-        self.problems.push(Problem::new(name, value, expected));
+    /// Notes that nothing is known of what the file has.
+    fn unread(&mut self, path: &str, expected: &str) {
+        self.unread = Some(Problem::new("--config", path, expected));
     }
 
+    /// Notes what is wrong, once. What was found to be wrong, itself or in a file of its own, is not told to be missing as well.
+    pub fn problem(&mut self, name: &str, value: &str, expected: &str) {
+        let problem = Problem::new(name, value, expected);
+        let is_told = self.problems.contains(&problem) || (value.is_empty() && self.has_problem(name));
+        if !is_told {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Whether a setting, or the file that it may be in, was told to be wrong.
     pub fn has_problem(&self, name: &str) -> bool {
-        self.problems.iter().any(|problem| problem.name == name)
+        let is_its_file = |other: &str| ["_FILE", "_file"].iter().any(|end| other.strip_suffix(end) == Some(name));
+        self.problems.iter().any(|problem| problem.name == name || is_its_file(&problem.name))
     }
 
     /// Variables with the gateway's prefix that are no setting: a slip of the pen, or of another version.
@@ -135,8 +127,9 @@ impl Reader {
         names
     }
 
+    /// Everything that is wrong, and what is in force. Without what the file has, nobody knows what is missing or does not fit.
     pub fn finish(self) -> (Vec<Problem>, Vec<InForce>) {
-        (self.problems, self.in_force)
+        (self.unread.map_or(self.problems, |alone| vec![alone]), self.in_force)
     }
 
     /// The text of a setting, noted as in force.
@@ -144,8 +137,13 @@ impl Reader {
         let secret = SECRETS.contains(&name);
         let (value, source) = match self.env.get(name).filter(|value| !value.is_empty()) {
             Some(value) => (Some(value.clone()), "environment"),
-            None => match self.in_file(name) {
-                Some(value) => (Some(value), "file"),
+            None => match self.in_file(name).cloned() {
+                Some(Value::String(text)) => (Some(text), "file"),
+                Some(several @ (Value::Array(_) | Value::Table(_))) => {
+                    self.problem(name, &kind(&several), "one value, in quotes where it is a text");
+                    (None, "file")
+                }
+                Some(other) => (Some(other.to_string()), "file"),
                 None => (default_of(name), "default"),
             },
         };
@@ -161,10 +159,9 @@ impl Reader {
         value
     }
 
-    fn in_file(&self, name: &str) -> Option<String> {
+    fn in_file(&self, name: &str) -> Option<&Value> {
         let short = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
-        let value = self.file.get(&short).or_else(|| self.file.get(name))?;
-        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        self.file.get(&short).or_else(|| self.file.get(name))
     }
 
     /// The value, or a problem if there is a text that is none.
@@ -276,7 +273,7 @@ impl Reader {
     pub fn zone(&mut self, place: &str, name: &str) -> Option<TimeZone> {
         let zone = TimeZone::get(name).ok();
         if zone.is_none() {
-            self.problem(place, name, ZONE);
+            self.problem(place, "(hidden)", ZONE);
         }
         zone
     }
@@ -332,18 +329,9 @@ impl Reader {
         text.ok().map(SecretString::from)
     }
 
-    pub fn location_rows(&mut self) -> Vec<LocationRow> {
-        let Some(rows) = self.file.get("location").cloned() else {
-            return Vec::new();
-        };
-        rows.try_into().unwrap_or_else(|_: toml::de::Error| {
-            self.problem(
-                "[[location]]",
-                "given",
-                "a table with the texts id, name, timezone, and api_key, api_key_file or the table oauth",
-            );
-            Vec::new()
-        })
+    /// What the file has under `location`, unless that is nothing.
+    pub fn locations(&self) -> Option<Value> {
+        self.file.get("location").filter(|rows| rows.as_array().is_none_or(|rows| !rows.is_empty())).cloned()
     }
 }
 
@@ -359,15 +347,22 @@ pub fn has_user(url: &reqwest::Url) -> bool {
 
 const ZONE: &str = "the IANA name of a time zone, as America/Chicago";
 
-fn env_name(key: &str) -> String {
-    match key.starts_with(PREFIX) {
-        true => key.to_owned(),
-        false => format!("{PREFIX}{}", key.to_ascii_uppercase()),
-    }
+/// Where a file is no TOML, and what is often the matter. The line itself may have a secret, and the library's words could repeat it.
+fn place_of(why: &toml::de::Error, text: &str) -> String {
+    let Some(before) = why.span().and_then(|span| text.get(..span.start)) else { return String::new() };
+    let (line, column) =
+        (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    format!(
+        ", which it is not at line {line}, column {column}: texts are in quotes, each key is there once, tables are in brackets"
+    )
 }
 
-fn is_setting(name: &str) -> bool {
-    SETTINGS.iter().any(|setting| setting.name == name)
+/// Whether a key of the file, or a variable, is a setting.
+pub fn is_setting(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| {
+        setting.name == name
+            || setting.name.strip_prefix(PREFIX).is_some_and(|short| short.to_ascii_lowercase() == name)
+    })
 }
 
 fn default_of(name: &str) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::request::Request;
+use super::scope::Scope;
 use crate::upstream::{Id, Route, Ttls};
 
 /// A call that fields need.
@@ -60,6 +61,8 @@ pub enum Cost {
     Part { of: &'static Call, in_rows: bool },
     /// A change.
     Change(&'static Change),
+    /// No call: it is told of changes, to who has this scope.
+    Watch(Scope),
 }
 
 /// A list that is read page by page.

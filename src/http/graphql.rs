@@ -185,14 +185,14 @@ impl<'a> Exchange<'a> {
 
     /// Where operations are traced, its own begins.
     fn begin_trace(&self) -> Option<Operation> {
-        Some(self.app.traces()?.begin(Some(self.headers), self.began.elapsed()))
+        Some(self.app.traces()?.begin(Some(self.headers), self.began))
     }
 
     /// An answer that was kept is counted, and traced where that is wanted.
     fn kept(&self, ready: &Ready, response: Response) -> Response {
         self.count(Outcome::Kept);
         ready.named.count(Outcome::Kept);
-        match self.begin_trace() {
+        match self.app.traces().and_then(|traces| traces.begin_kept(self.headers, self.began)) {
             None => response,
             Some(operation) => {
                 let trace = operation.trace();

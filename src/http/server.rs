@@ -9,12 +9,13 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, Response};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, Version};
 use axum::serve::Listener;
 use axum::{BoxError, Error};
 use http_body::{Frame, SizeHint};
@@ -24,7 +25,7 @@ use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, interval, sleep_until};
 use tower::Service;
 
@@ -57,22 +58,24 @@ pub struct Limits {
     pub quiet: Duration,
 }
 
-/// Serves until `stop`, and until what is in progress then is answered.
+/// Serves until `stop`, and until what is in progress then is answered. Meanwhile nobody is let in any more, and who is connected
+/// is answered as long as anything is in progress, so that a kept connection is not cut while a request is on its way.
 pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, stop: impl Future<Output = ()>) {
     let builder = Arc::new(protocols(limits));
-    let told = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let most = within_files(limits.connections, &told);
+    let files = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let most = within_files(limits.connections, &files);
     let room = Arc::new(Semaphore::new(most));
-    let (ending, end) = watch::channel(());
+    let ((ending, told), (in_progress, mut progress)) = (watch::channel(()), mpsc::channel(1));
+    let end = End { told, in_progress };
     let mut stop = pin!(stop);
-    let mut told: Option<Instant> = None;
+    let mut warned: Option<Instant> = None;
     loop {
         let accept = async {
             let slot = match room.clone().try_acquire_owned() {
                 Ok(slot) => Ok(slot),
                 Err(_) => {
-                    if told.is_none_or(|at| at.elapsed() >= SELDOM) {
-                        told = Some(Instant::now());
+                    if warned.is_none_or(|at| at.elapsed() >= SELDOM) {
+                        warned = Some(Instant::now());
                         tracing::warn!(most, "connections wait: there are as many as there may be");
                     }
                     room.clone().acquire_owned().await
@@ -102,6 +105,9 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
         }
     }
     drop(end);
+    ending.send_replace(());
+    // Nothing is ever sent: it ends with the last that holds on to it.
+    let _ = progress.recv().await;
     ending.send_replace(());
     // Until none is left that would have to be told.
     ending.closed().await;
@@ -138,20 +144,24 @@ fn protocols(limits: Limits) -> Builder<TokioExecutor> {
     builder
 }
 
+/// How a connection learns that the server ends: it is told when no more are taken, and again when nothing is in progress any more.
+#[derive(Clone)]
+struct End {
+    told: watch::Receiver<()>,
+    /// Who holds on to it is waited for before all are told again.
+    in_progress: mpsc::Sender<Infallible>,
+}
+
 /// One connection to its end.
-async fn attend(
-    builder: &Builder<TokioExecutor>,
-    io: Stream,
-    service: Tracked,
-    most: Duration,
-    mut end: watch::Receiver<()>,
-) {
+async fn attend(builder: &Builder<TokioExecutor>, io: Stream, service: Tracked, most: Duration, end: End) {
     let requests = Arc::<Requests>::default();
     let service = TowerToHyperService::new(Counted { inner: service, requests: requests.clone() });
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(io), service));
     // The first look is at once.
     let mut looks = interval((most / LOOKS).max(Duration::from_millis(1)));
-    let (mut quiet, mut seen, mut ends) = (0, 0, false);
+    let (mut quiet, mut seen) = (0, 0);
+    let End { mut told, in_progress } = end;
+    let (mut ends, mut in_progress) = (0, Some(in_progress));
     let began = Instant::now();
     let (mut fresh, mut last) = (false, pin!(sleep_until(began + FIRST)));
     loop {
@@ -159,12 +169,17 @@ async fn attend(
             biased;
             // How it ended is between hyper and the peer.
             _ = connection.as_mut() => return,
-            _ = end.changed(), if !ends => {
-                ends = true;
-                // One that is new has a request on its way.
-                fresh = requests.begun.load(Ordering::Relaxed) == 0 && began.elapsed() < FIRST;
-                if !fresh {
-                    connection.as_mut().graceful_shutdown();
+            _ = told.changed(), if ends < 2 => {
+                ends += 1;
+                requests.are_last.store(true, Ordering::Relaxed);
+                let is_new = requests.begun.load(Ordering::Relaxed) == 0 && began.elapsed() < FIRST;
+                let is_idle = requests.running.load(Ordering::Relaxed) == 0;
+                match ends {
+                    // It has a request on its way.
+                    1 if is_new => fresh = true,
+                    // Whoever asks over it is answered as long as others are, and not waited for.
+                    1 if is_idle => drop(in_progress.take()),
+                    _ => connection.as_mut().graceful_shutdown(),
                 }
             }
             () = last.as_mut(), if fresh => {
@@ -191,6 +206,8 @@ async fn attend(
 struct Requests {
     begun: AtomicUsize,
     running: AtomicUsize,
+    /// Whether no more are to come after those that are here.
+    are_last: AtomicBool,
 }
 
 /// One that is answered, until the last of its answer is handed over.
@@ -201,6 +218,10 @@ impl Running {
         requests.begun.fetch_add(1, Ordering::Relaxed);
         requests.running.fetch_add(1, Ordering::Relaxed);
         Self(requests.clone())
+    }
+
+    fn is_last(&self) -> bool {
+        self.0.are_last.load(Ordering::Relaxed)
     }
 }
 
@@ -232,7 +253,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Counting {
         let running = Some(Running::begin(&self.requests));
-        Counting { inner: self.inner.call(request.map(Body::new)), running }
+        // HTTP/2 says the same by other means.
+        let says_close = request.version() < Version::HTTP_2;
+        Counting { inner: self.inner.call(request.map(Body::new)), running, says_close }
     }
 }
 
@@ -242,6 +265,7 @@ pin_project! {
         #[pin]
         inner: Answering,
         running: Option<Running>,
+        says_close: bool,
     }
 }
 
@@ -250,8 +274,12 @@ impl Future for Counting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(cx))?;
+        let mut response = ready!(this.inner.poll(cx))?;
         let running = this.running.take();
+        if *this.says_close && running.as_ref().is_some_and(Running::is_last) {
+            // Not in place of what a request that becomes a WebSocket is answered.
+            response.headers_mut().entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+        }
         Poll::Ready(Ok(response.map(|body| Answer { body, _running: running })))
     }
 }

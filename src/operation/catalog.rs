@@ -1,5 +1,7 @@
 //! What each field of the schema needs of the upstream, from the tables that plans are made of.
 
+use std::collections::BTreeSet;
+
 use apollo_compiler::Schema;
 use apollo_compiler::schema::{ExtendedType, FieldDefinition};
 
@@ -15,8 +17,10 @@ pub struct Entry {
     pub field: &'static str,
     /// What the schema says of it, in its first sentence.
     pub about: String,
-    /// The calls that it needs; none: it has its value from what it is a field of.
+    /// The calls that it needs; none: it has its value from what it is a field of, or waits until it is told.
     pub needs: Vec<Need>,
+    /// The scopes that it takes, with those of its calls.
+    pub scopes: BTreeSet<&'static str>,
     /// What can be told of it as an error, beside what any request can be told.
     pub codes: Vec<&'static str>,
 }
@@ -68,11 +72,16 @@ pub fn entries() -> anyhow::Result<Vec<Entry>> {
             if !is_root && needs.is_empty() {
                 continue;
             }
+            let watches = match cost {
+                Some(Cost::Watch(scope)) => Some(scope.as_str()),
+                _ => None,
+            };
             entries.push(Entry {
                 on: of.on,
                 field,
                 about: sentence(definition),
                 codes: fails(cost, definition, &schema),
+                scopes: needs.iter().map(|need| need.call.route.scope).chain(watches).collect(),
                 needs,
             });
         }
@@ -90,7 +99,7 @@ fn needs(cost: &'static Cost) -> Vec<Need> {
         Cost::OfContact(call) | Cost::Contact(call) => once(call, Each::Record),
         Cost::Part { of, in_rows: false } => once(of, Each::Row),
         Cost::Change(change) => once(&change.call, Each::Field),
-        Cost::NextPage | Cost::Part { in_rows: true, .. } => Vec::new(),
+        Cost::NextPage | Cost::Part { in_rows: true, .. } | Cost::Watch(_) => Vec::new(),
     }
 }
 
@@ -108,8 +117,10 @@ fn fails(cost: Option<&Cost>, field: &FieldDefinition, schema: &Schema) -> Vec<&
             codes.push(Code::Conflict);
         }
     }
-    if cost.is_some() {
-        codes.extend(error::OF_CALLS);
+    match cost {
+        Some(Cost::Watch(_)) => codes.push(Code::Forbidden),
+        Some(_) => codes.extend(error::OF_CALLS),
+        None => {}
     }
     codes.into_iter().map(Code::as_str).collect()
 }

@@ -12,9 +12,10 @@ use opentelemetry::KeyValue;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{Config, SdkTracerProvider};
 use tokio::runtime::Handle;
 
+use super::sampling::{Ids, Sampling};
 use crate::metrics::Metrics;
 
 /// Most time for one batch, where the environment says nothing else.
@@ -32,7 +33,7 @@ fn of_traces(what: &str) -> Option<(String, String)> {
 }
 
 /// What spans are made by, and where they go; `None` where no collector is named, or nothing is to be sent to it.
-pub fn provider(metrics: Arc<Metrics>) -> anyhow::Result<Option<SdkTracerProvider>> {
+pub fn provider(metrics: Arc<Metrics>) -> anyhow::Result<Option<(SdkTracerProvider, Sampling)>> {
     let off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
         || set("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
     if off || of_traces("ENDPOINT").is_none() {
@@ -60,8 +61,14 @@ pub fn provider(metrics: Arc<Metrics>) -> anyhow::Result<Option<SdkTracerProvide
         resource = resource.with_service_name(env!("CARGO_PKG_NAME"));
     }
     // The sampler, the limits and the batches are as `OTEL_TRACES_SAMPLER`, `OTEL_SPAN_` and `OTEL_BSP_` say.
-    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build();
-    Ok(Some(provider))
+    let sampler = Config::default().sampler;
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(resource.build())
+        .with_sampler(sampler.clone())
+        .with_id_generator(Ids::default())
+        .build();
+    Ok(Some((provider, Sampling::new(sampler, set("OTEL_TRACES_SAMPLER").is_some()))))
 }
 
 /// Sends batches from the gateway's runtime: the thread that makes them has none.

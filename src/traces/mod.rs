@@ -4,6 +4,7 @@
 mod export;
 mod parent;
 mod run;
+mod sampling;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +14,11 @@ use opentelemetry::trace::{Span, SpanBuilder, SpanContext, SpanKind, Status, Tra
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use crate::metrics::{Metrics, Outcome};
 pub use run::{Run, Runs};
+use sampling::Sampling;
 
 /// The header that carries a trace on, as the W3C has it.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -27,6 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Traces {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
+    sampling: Sampling,
 }
 
 /// What became of an operation. None of it is a word of a caller's document.
@@ -79,23 +83,30 @@ impl Traces {
     /// As the environment says, by OpenTelemetry's own names; `None` where it names no collector. It has to be called where
     /// the runtime is, which exports go by.
     pub fn from_env(metrics: Arc<Metrics>) -> anyhow::Result<Option<Self>> {
-        let Some(provider) = export::provider(metrics)? else { return Ok(None) };
+        let Some((provider, sampling)) = export::provider(metrics)? else { return Ok(None) };
         let tracer = provider.tracer(env!("CARGO_PKG_NAME"));
-        Ok(Some(Self { provider, tracer }))
+        Ok(Some(Self { provider, tracer, sampling }))
     }
 
-    /// Begins with an operation that came in so long ago: in its caller's trace, where it names one.
+    /// Begins with an operation that came in then: in its caller's trace, where it names one.
+    pub fn begin(&self, headers: Option<&HeaderMap>, came: Instant) -> Operation {
+        self.begin_in(&headers.and_then(within).unwrap_or_default(), came)
+    }
+
+    /// The same for an operation whose answer was kept; `None`: it is not told of.
+    pub fn begin_kept(&self, headers: &HeaderMap, came: Instant) -> Option<Operation> {
+        let parent = within(headers);
+        self.sampling.takes_kept(parent.as_ref(), came).then(|| self.begin_in(&parent.unwrap_or_default(), came))
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the library takes the end of a span from the same clock")]
-    pub fn begin(&self, headers: Option<&HeaderMap>, ago: Duration) -> Operation {
-        let parent = headers.and_then(parent::of);
-        let context = parent.map_or_else(Context::new, |span| Context::new().with_remote_span_context(span));
-        let start = SystemTime::now().checked_sub(ago);
+    fn begin_in(&self, parent: &Context, came: Instant) -> Operation {
         let builder = SpanBuilder {
             span_kind: Some(SpanKind::Server),
-            start_time: start,
+            start_time: SystemTime::now().checked_sub(came.elapsed()),
             ..SpanBuilder::from_name("GraphQL operation")
         };
-        Operation { span: self.tracer.build_with_context(builder, &context), tracer: self.tracer.clone() }
+        Operation { span: self.tracer.build_with_context(builder, parent), tracer: self.tracer.clone() }
     }
 
     /// Tells what was not told yet, for a moment at most. It blocks.
@@ -103,6 +114,11 @@ impl Traces {
         // Whatever it comes to, the gateway ends.
         let _ = self.provider.shutdown_with_timeout(FAREWELL);
     }
+}
+
+/// The caller's span, as the parent of others.
+fn within(headers: &HeaderMap) -> Option<Context> {
+    parent::of(headers).map(|span| Context::new().with_remote_span_context(span))
 }
 
 impl Operation {

@@ -91,7 +91,25 @@ fn builder(base: &Url, timeout: Duration) -> ClientBuilder {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// Time is paused: it goes on to the next timer when nothing else is left to do.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_come_about_takes_three_seconds_of_the_time_of_a_call() {
+        // Nobody takes part in the handshake.
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = Url::parse(&format!("https://{}", silent.local_addr().expect("an address"))).expect("a URL");
+        let connections = Connections::new(&base, 10 * CONNECTING, 4).expect("clients");
+        for client in [connections.staying, connections.burst] {
+            let began = Instant::now();
+            let why = client.get(base.clone()).send().await.expect_err("no connection");
+            assert!(why.is_connect() && why.is_timeout(), "{why:?}");
+            assert_eq!(began.elapsed().as_secs(), 3);
+        }
+    }
 
     #[test]
     fn a_burst_does_not_take_from_those_that_stay() {

@@ -76,6 +76,38 @@ fn every_field_at_the_top_is_told_with_its_calls_and_errors() {
     }
 }
 
+/// What a subscription is refused for when it begins, `subscriptions::tokens` has.
+#[test]
+fn what_a_subscription_takes_is_told_though_it_calls_nothing() {
+    let told: Value = serde_json::from_str(&catalog(&["--json"], &[])).expect("JSON");
+    let fields = told["fields"].as_array().expect("fields").iter().filter(|field| field["type"] == "Subscription");
+    let page = catalog(&[], &[]);
+    for field in fields {
+        assert_eq!((&field["calls"], &field["scopes"]), (&json!([]), &json!(["contacts.readonly"])));
+        assert_eq!(field["errors"], json!(["BAD_USER_INPUT", "FORBIDDEN"]));
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}`", field["field"].as_str().unwrap())));
+        let end = "| none | none | `contacts.readonly` | none | `BAD_USER_INPUT`, `FORBIDDEN` |";
+        assert!(row.expect("a row").ends_with(end), "{row:?}");
+    }
+    let file = NamedTempFile::new().expect("a file");
+    let text = r#"{"w": "subscription W { contactsChanged { kind contact { id } } }", "q": "query Q { gateway { version } }"}"#;
+    fs::write(file.path(), text).expect("a file that can be written");
+    let ends = " At most 1 upstream calls for each change. Scopes: contacts.readonly.";
+    let (openapi, postman) = (described("--openapi", &file), described("--postman", &file));
+    for about in [
+        &openapi["paths"]["/operations/W"]["post"]["description"],
+        &postman["item"][1]["item"][0]["request"]["description"],
+    ] {
+        assert!(about.as_str().expect("text").ends_with(ends), "{about}");
+    }
+    let text = r#"{"w": "subscription W { contactsChanged { kind } }", "q": "query Q { gateway { version } }"}"#;
+    fs::write(file.path(), text).expect("a file that can be written");
+    let openapi = described("--openapi", &file);
+    let about = |name: &str| openapi["paths"][name]["post"]["description"].as_str().expect("text").to_owned();
+    assert!(about("/operations/W").ends_with(" At most 0 upstream calls for each change. Scopes: contacts.readonly."));
+    assert!(about("/operations/Q").ends_with(" At most 0 upstream calls."));
+}
+
 #[test]
 fn without_a_manifest_it_says_what_to_set() {
     let broken = NamedTempFile::new().expect("a file");

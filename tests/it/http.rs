@@ -1,13 +1,8 @@
 //! GraphQL over HTTP, and everything else that is answered over HTTP.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use contacts_gateway::sandbox::DEMO_CONTACT;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 use super::support::*;
 
@@ -252,94 +247,4 @@ async fn the_page_the_schema_and_the_health_are_there_and_nothing_else_is() {
     }
     stage.app.drain();
     assert_eq!(send(stage.get("/health/ready")).await.status(), 503);
-}
-
-#[tokio::test]
-async fn what_is_in_progress_is_answered_when_the_gateway_ends() {
-    let stage = Stage::new().await;
-    let listener = local().await;
-    let url = format!("http://{}/graphql", listener.local_addr().expect("an address"));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(contacts_gateway::http::serve(stage.app.clone(), listener, async move {
-        let _ = stopped.await;
-    }));
-    let hold = stage.sandbox.hold(NOTES);
-    let body = json!({ "query": PROFILE, "variables": { "id": DEMO_CONTACT } });
-    let client = reqwest::Client::new();
-    let ask = tokio::spawn(client.post(&url).json(&body).send());
-    hold.arrived(1).await;
-    stop.send(()).expect("a server that waits for it");
-    while !stage.app.is_draining() {
-        tokio::task::yield_now().await;
-    }
-    hold.release();
-    let answer: Value = ask.await.expect("no panic").expect("an answer").json().await.expect("JSON");
-    assert_eq!(answer["data"]["contact"]["notes"].as_array().map(Vec::len), Some(3));
-    server.await.expect("no panic").expect("an end without an error");
-    assert!(reqwest::Client::new().post(&url).json(&body).send().await.is_err(), "new callers are turned away");
-}
-
-#[tokio::test]
-async fn half_a_request_does_not_keep_the_gateway_from_ending() {
-    let stage = Stage::set(&[("REQUEST_TIMEOUT", "200ms")]).await;
-    let listener = local().await;
-    let address = listener.local_addr().expect("an address");
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(contacts_gateway::http::serve(stage.app.clone(), listener, async move {
-        let _ = stopped.await;
-    }));
-    let mut half = tokio::net::TcpStream::connect(address).await.expect("a connection");
-    tokio::io::AsyncWriteExt::write_all(&mut half, b"GET /he").await.expect("a connection that takes it");
-    stop.send(()).expect("a server that waits for it");
-    server.await.expect("no panic").expect("an end without an error");
-}
-
-/// As in a rolling restart: who connects when the gateway ends is answered, or finds nobody who listens, and nothing else.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_is_lost_when_the_gateway_ends() {
-    let stage = Arc::new(Stage::new().await);
-    stage.profile().await;
-    let (told, address) = (Arc::new(AtomicBool::new(false)), local().await.local_addr().expect("an address"));
-    let body = json!({ "query": PROFILE, "variables": { "id": DEMO_CONTACT } }).to_string();
-    // Each request by a connection of its own; one that is refused was not sent.
-    let caller = |told: Arc<AtomicBool>, body: String| async move {
-        let (mut answered, mut lost) = (0, Vec::new());
-        while !told.load(Ordering::Relaxed) {
-            let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
-            let request = client.post(format!("http://{address}/graphql")).header("content-type", "application/json");
-            match request.body(body.clone()).send().await {
-                Ok(answer) if answer.status() == 200 => answered += usize::from(answer.bytes().await.is_ok()),
-                Ok(answer) => lost.push(answer.status().to_string()),
-                Err(why) if why.is_connect() => tokio::task::yield_now().await,
-                Err(why) => lost.push(format!("{why:?}")),
-            }
-        }
-        (answered, lost)
-    };
-    let callers: Vec<_> = (0..6).map(|_| tokio::spawn(caller(told.clone(), body.clone()))).collect();
-    for _ in 0..5 {
-        let listener = TcpListener::bind(address).await.expect("the address that the last one had");
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(contacts_gateway::http::serve(stage.app.clone(), listener, async move {
-            let _ = stopped.await;
-        }));
-        let before = kept(&stage).await;
-        while kept(&stage).await < before + 20 {
-            tokio::task::yield_now().await;
-        }
-        stop.send(()).expect("a server that waits for it");
-        server.await.expect("no panic").expect("an end without an error");
-    }
-    told.store(true, Ordering::Relaxed);
-    let mut answered = 0;
-    for caller in callers {
-        let (some, lost) = caller.await.expect("no panic");
-        assert_eq!(lost, Vec::<String>::new());
-        answered += some;
-    }
-    assert!(answered >= 100, "{answered}");
-}
-
-async fn kept(stage: &Stage) -> u64 {
-    stage.metric("gateway_answers_total{outcome=\"kept\"}").await
 }

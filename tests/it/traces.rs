@@ -167,6 +167,34 @@ async fn a_cold_profile_is_four_calls_side_by_side_inside_of_one_operation_of_it
 }
 
 #[tokio::test]
+async fn a_kept_answer_that_nobody_traces_is_told_of_now_and_then_or_as_often_as_the_sampler_says() {
+    let query =
+        json!({ "query": "query Q($id: ID!) { contact(id: $id) { id } }", "variables": { "id": DEMO_CONTACT } });
+    for (sampler, is_chosen) in [("", false), ("always_on", true), ("always_off", true)] {
+        let collector = Collector::start().await;
+        let sandbox = Sandbox::start(Options::default(), local().await);
+        let gateway = traced(&sandbox, &collector.url, &[("OTEL_TRACES_SAMPLER", sampler.to_owned())]).await;
+        let (client, began) = (reqwest::Client::new(), std::time::Instant::now());
+        for _ in 0..41 {
+            let answer = client.post(format!("{}/graphql", gateway.url)).json(&query).send().await.expect("an answer");
+            assert_eq!(answer.json::<Value>().await.expect("JSON")["data"]["contact"]["id"], DEMO_CONTACT);
+        }
+        let most = began.elapsed().as_millis() / 50 + 1;
+        gateway.end().await;
+        assert_eq!(sandbox.total(), 1);
+        let (spans, _) = collector.spans();
+        let of = |outcome: &str| {
+            spans.iter().filter(|span| attribute(span, "gateway.outcome").as_deref() == Some(outcome)).count() as u128
+        };
+        match (is_chosen, sampler) {
+            (false, _) => assert!(of("executed") == 1 && (1..=most).contains(&of("kept")), "{most}: {}", of("kept")),
+            (true, "always_on") => assert_eq!((of("executed"), of("kept")), (1, 40)),
+            _ => assert!(spans.is_empty()),
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_try_of_a_call_is_a_span_of_its_own() {
     let collector = Collector::start().await;
     let sandbox = Sandbox::start(Options::default(), local().await);

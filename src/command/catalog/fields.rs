@@ -33,14 +33,16 @@ pub fn to_markdown(entries: &[Entry], ttls: &Ttls) -> String {
     page += &format!("- Every call can end in {}.\n", list(of_calls.clone()));
     page += &format!("- Every request can end in {}.\n", list(of_requests));
     let row = |entry: &Entry, name: String| {
-        let own = entry.codes.iter().copied().filter(|code| !of_calls.contains(code)).collect();
-        let of_need = |tell: fn(&Need, &Ttls, &str) -> String| match &*entry.needs {
-            [] => "none".to_owned(),
-            needs => needs.iter().map(|need| tell(need, ttls, entry.on)).collect::<Vec<_>>().join("<br>"),
+        // Of a field without a call, what any call can end in is its own.
+        let is_own = |code: &&str| entry.needs.is_empty() || !of_calls.contains(code);
+        let own = entry.codes.iter().copied().filter(is_own).collect();
+        let lines = |lines: Vec<String>| if lines.is_empty() { "none".to_owned() } else { lines.join("<br>") };
+        let of_need = |tell: fn(&Need, &Ttls, &str) -> String| {
+            lines(entry.needs.iter().map(|need| tell(need, ttls, entry.on)).collect())
         };
         let calls = of_need(|need, _, on| often(need, on));
         let route = of_need(|need, _, _| format!("`{}`", need.call.route.template));
-        let scope = of_need(|need, _, _| format!("`{}`", need.call.route.scope));
+        let scope = lines(entry.scopes.iter().map(|scope| format!("`{scope}`")).collect());
         let kept = of_need(|need, ttls, _| match &need.call.kept {
             Some(kept) => humantime::format_duration((kept.ttl)(ttls)).to_string(),
             None => "not kept".to_owned(),
@@ -62,7 +64,9 @@ pub fn to_markdown(entries: &[Entry], ttls: &Ttls) -> String {
 }
 
 const SUBSCRIPTIONS: &str = "
-To watch costs nothing. What is selected of a change is planned and read for each change, once for all who watch the same with the same eyes.
+To watch takes its scope when it begins and for each change, whatever is selected, and costs no call. Only where callers bring their own upstream tokens
+(`GATEWAY_AUTH=passthrough`), a page of contacts is read when it begins, to see whether the token has the scope. What is selected of a change is planned and read for
+each change, once for all who watch the same with the same eyes.
 ";
 
 /// For programs.
@@ -82,7 +86,10 @@ pub fn to_json(entries: &[Entry], ttls: &Ttls) -> Value {
     };
     let field = |entry: &Entry| {
         let calls: Vec<Value> = entry.needs.iter().map(call).collect();
-        json!({ "type": entry.on, "field": entry.field, "about": entry.about, "calls": calls, "errors": entry.codes })
+        json!({
+            "type": entry.on, "field": entry.field, "about": entry.about,
+            "calls": calls, "scopes": entry.scopes, "errors": entry.codes,
+        })
     };
     json!({ "fields": entries.iter().map(field).collect::<Vec<_>>(), "errors": codes().collect::<Vec<_>>() })
 }

@@ -1,6 +1,6 @@
 //! The operations of a manifest, each with how it is called, what it takes and what it answers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use apollo_compiler::ast::VariableDefinition;
 use apollo_compiler::executable::{Operation, OperationType};
@@ -78,7 +78,8 @@ impl Named {
                 "Watches, as a stream of events; it is sent by POST with `accept: text/event-stream`"
             }
         };
-        let calls = self.calls.map(|calls| format!(" At most {calls} upstream calls.")).unwrap_or_default();
+        let each = if self.kind == OperationType::Subscription { " for each change" } else { "" };
+        let calls = self.calls.map(|calls| format!(" At most {calls} upstream calls{each}.")).unwrap_or_default();
         let scopes = match self.scopes.is_empty() {
             true => String::new(),
             false => format!(" Scopes: {}.", self.scopes.join(", ")),
@@ -149,6 +150,5 @@ fn planned(explainer: &Explainer, text: &str, operation: &Operation) -> Option<(
     let all = explainer.explain_by_name(text, &JsonMap::new()).ok()?;
     let name = operation.name.as_ref().map(|name| name.as_str());
     let one = all.into_iter().find(|one| one.name.as_deref() == name)?;
-    let scopes: BTreeSet<&'static str> = one.plan.calls.iter().map(|(call, _)| call.route.scope).collect();
-    Some((one.plan.count(), scopes.into_iter().collect()))
+    Some((one.plan.count(), one.plan.scopes().into_iter().collect()))
 }

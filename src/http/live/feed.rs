@@ -71,7 +71,7 @@ impl Asking {
             }
             Ok(None) => {
                 let incoming = Incoming { eyes: self.caller.eyes(), way, bytes };
-                let operation = self.app.traces().map(|traces| traces.begin(None, began.elapsed()));
+                let operation = self.app.traces().map(|traces| traces.begin(None, began));
                 match execute(&self.app, self.request(), operation, (incoming, asked), id, began).await {
                     Answer::Refused(refusal) => Opened::Refused(refusal.errors),
                     answer => Opened::Answered(json(answer)),

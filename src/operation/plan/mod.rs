@@ -157,6 +157,10 @@ impl<T: Tally> Walk<'_, T> {
                 _ => self.about(of, at, Some(step.field)),
             },
             Cost::Change(change) => self.change(step, change),
+            Cost::Watch(scope) => {
+                self.tally.watch(*scope);
+                self.steps(&step.inside, at);
+            }
         }
     }
 

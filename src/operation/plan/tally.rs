@@ -1,9 +1,9 @@
 //! What is done with the calls that a plan comes to: they are counted, or told apart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::graph::Request;
 use crate::graph::cost::{Call, Ids, Pages, Rows, Seen, ids};
+use crate::graph::{Request, Scope};
 
 /// What a call asks about.
 pub enum Subject<'a> {
@@ -52,6 +52,9 @@ pub trait Tally {
 
     /// Notes that something was changed: what was asked before has to be asked anew.
     fn turn(&mut self);
+
+    /// Notes that changes are told, to who has this scope.
+    fn watch(&mut self, scope: Scope);
 }
 
 /// Counts calls, each as often as it comes, with as many changes as there can be.
@@ -93,6 +96,8 @@ impl Tally for AtMost {
     }
 
     fn turn(&mut self) {}
+
+    fn watch(&mut self, _: Scope) {}
 }
 
 /// What tells calls apart: after how many changes, by which route, about what.
@@ -121,6 +126,7 @@ pub struct Calls<'a> {
     looks_at_cache: bool,
     turn: u32,
     late: Option<u64>,
+    watches: Option<Scope>,
     entries: Vec<Entry>,
     places: HashMap<Key, usize>,
 }
@@ -128,7 +134,8 @@ pub struct Calls<'a> {
 impl<'a> Calls<'a> {
     /// `looks_at_cache`: what is held for the request is not counted.
     pub fn new(request: Option<&'a Request>, looks_at_cache: bool) -> Self {
-        Self { request, looks_at_cache, turn: 0, late: None, entries: Vec::new(), places: HashMap::new() }
+        let (entries, places) = (Vec::new(), HashMap::new());
+        Self { request, looks_at_cache, turn: 0, late: None, watches: None, entries, places }
     }
 
     /// The request whose cache is looked at.
@@ -151,7 +158,7 @@ impl<'a> Calls<'a> {
                 None => calls.push((entry.call, entry.times)),
             }
         }
-        Plan { calls }
+        Plan { calls, watches: self.watches }
     }
 
     fn note(&mut self, part: Option<&'static str>, place: usize) {
@@ -214,17 +221,29 @@ impl Tally for Calls<'_> {
     fn turn(&mut self) {
         self.turn += 1;
     }
+
+    fn watch(&mut self, scope: Scope) {
+        self.watches = Some(scope);
+    }
 }
 
 /// Calls by their routes, with how many there are of each.
 pub struct Plan {
     /// In the order in which an operation comes to need them.
     pub calls: Vec<(&'static Call, u64)>,
+    /// The scope that it takes to be told of changes, where it is a subscription.
+    watches: Option<Scope>,
 }
 
 impl Plan {
     /// How many calls these are.
     pub fn count(&self) -> u64 {
         self.calls.iter().fold(0, |sum, (_, times)| sum.saturating_add(*times))
+    }
+
+    /// The scopes that it takes: those of its calls, and what it takes to be told of changes.
+    pub fn scopes(&self) -> BTreeSet<&'static str> {
+        let of_calls = self.calls.iter().map(|(call, _)| call.route.scope);
+        of_calls.chain(self.watches.map(Scope::as_str)).collect()
     }
 }

@@ -5,8 +5,8 @@ use super::list::seen;
 use super::loader::{ContactById, PAGE_LIMIT};
 use super::model::{Part, Parts};
 use super::walk::SPARE_PAGES;
-use crate::graph::Request;
 use crate::graph::cost::{Call, Change, Cost, Fields, Pages};
+use crate::graph::{Request, Scope};
 use crate::resources::appointment::cost::APPOINTMENTS;
 use crate::resources::note::cost::NOTES;
 use crate::resources::task::cost::TASKS;
@@ -49,6 +49,9 @@ static ADD_TAGS: Change = change(Call::write(api::ADD_TAGS, "more tags for a con
 static REMOVE_TAGS: Change =
     change(Call::write(api::REMOVE_TAGS, "fewer tags for a contact"), &["contactId"], &["tags"]);
 
+/// What it takes to be told of changes.
+pub const WATCH: Scope = Scope::ContactsReadonly;
+
 /// A part that rows of lists tell, as they were seen live.
 const IN_ROWS: Cost = Cost::Part { of: &CONTACT, in_rows: true };
 
@@ -76,7 +79,11 @@ pub const FIELDS: &[Fields] = &[
         ],
         at_hand: &[],
     },
-    Fields { on: "Subscription", costs: &[], at_hand: &["contactChanged", "contactsChanged"] },
+    Fields {
+        on: "Subscription",
+        costs: &[("contactChanged", Cost::Watch(WATCH)), ("contactsChanged", Cost::Watch(WATCH))],
+        at_hand: &[],
+    },
     Fields {
         on: "ContactChange",
         costs: &[("contact", Cost::Contact(&CONTACT))],

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, InputObject, Object, Subscription};
 use futures_util::stream::{Stream, iter};
 
+use super::cost::WATCH;
 use super::query::of_record;
 use super::{Contact, first_of_location};
 use crate::changes::{self, Notice};
-use crate::graph::{Error, InPlace, Live, Request, Scope, Wanted};
+use crate::graph::{Error, InPlace, Live, Request, Wanted};
 use crate::resources::{Started, contact_id};
 
 /// What happened to something.
@@ -137,7 +138,7 @@ impl ContactSubscription {
 /// The change that is told, if this is an execution for one; else it is noted what is watched for.
 async fn live(ctx: &Context<'_>, wanted: Wanted) -> Result<impl Stream<Item = ContactChange> + use<>, Error> {
     let request = Request::of(ctx);
-    request.may(Scope::ContactsReadonly)?;
+    request.may(WATCH)?;
     let told = match &request.live {
         Live::Told(notice) => Some(ContactChange(notice.clone())),
         Live::Begins(noted) => {

@@ -91,6 +91,18 @@ Profile: upstream calls planned: 4
 }
 
 #[test]
+fn a_subscription_takes_its_scope_whatever_it_selects() {
+    let watch = "subscription W($id: ID!) { contactChanged(id: $id) { kind contactId } }";
+    let said = told(&explain(file(watch).path(), &["--variables", r#"{"id": "c1"}"#]));
+    assert_eq!(said, "W: upstream calls planned: 0\n  scopes: contacts.readonly\n  the answer is not kept\n");
+    let all = file("subscription A { contactsChanged { contact { notes { id } } } }");
+    let said = json_of(&explain(all.path(), &["--json"]));
+    assert_eq!((&said["planned"], &said["scopes"]), (&json!(2), &json!(["contacts.readonly"])));
+    let nothing = file("{ gateway { version } }");
+    assert_eq!(json_of(&explain(nothing.path(), &["--json"]))["scopes"], json!([]));
+}
+
+#[test]
 fn max_calls_is_a_gate_for_each_operation_of_a_file() {
     let list = file(LIST_WITH_ALL);
     for (n, most, code) in [(50, "151", 0), (50, "150", 1), (1, "4", 0), (1, "3", 1)] {
