@@ -25,7 +25,7 @@ pub use live::Live;
 pub use location::{Credential, Location, OAuth, UserType};
 use reader::Reader;
 pub use reader::{InForce, Problem};
-pub use redis::Redis;
+pub use redis::{Redis, Sentinels};
 pub use settings::{SETTINGS, Setting};
 pub use webhooks::Webhooks;
 

@@ -113,7 +113,8 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "GATEWAY_REDIS_URL",
         "",
-        "a Redis or Valkey that joins this gateway with others, as redis://user:password@host:6379/0; rediss:// for TLS",
+        "a Redis or Valkey that joins this gateway with others, as redis://user:password@host:6379/0, or its sentinels, as \
+         redis://host1:26379/0?master_name=name&addr=host2:26379; rediss:// for TLS",
     ),
     setting("GATEWAY_REDIS_URL_FILE", "", "a file that holds it, instead of GATEWAY_REDIS_URL"),
     setting(

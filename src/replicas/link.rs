@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind};
-use secrecy::ExposeSecret;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Script, ScriptInvocation, ServerErrorKind};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::way::Way;
+use super::way::{Moves, Way};
 use crate::config::Redis;
 use crate::metrics::Metrics;
 
@@ -106,11 +105,11 @@ impl fmt::Debug for Link {
 impl Link {
     /// A link that opens itself, on the runtime of the caller. `whose`: gateways with another one share nothing.
     pub fn open(redis: &Redis, whose: &str, metrics: Arc<Metrics>) -> Result<Self, RedisError> {
-        let client = Client::open(redis.url.expose_secret())?;
+        let way = Way::to(redis)?;
         let whose =
             Sha256::digest(whose).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let prefix = format!("contacts-gateway:{VERSION}:{whose}:").into();
-        Ok(Self::by(Way::Server(client.into()), prefix, metrics))
+        Ok(Self::by(way, prefix, metrics))
     }
 
     /// A link to a stand-in for a server.
@@ -297,7 +296,7 @@ async fn keep_open(parts: Weak<Parts>) {
                 kept.note_time(asked, time);
                 kept.state.send_replace(State::Up(up));
                 drop(kept);
-                while is_there(&parts).await {}
+                while is_there(&parts, number).await {}
             }
             failed => {
                 let why = match &failed {
@@ -313,7 +312,7 @@ async fn keep_open(parts: Weak<Parts>) {
 }
 
 /// Whether the connection is good for a while more. Ends with the link, whose drop ends the sender.
-async fn is_there(parts: &Weak<Parts>) -> bool {
+async fn is_there(parts: &Weak<Parts>, number: u64) -> bool {
     let Some(mut states) = parts.upgrade().map(|parts| parts.state.subscribe()) else { return false };
     if timeout(OFTEN, states.wait_for(|state| matches!(state, State::Away))).await.is_ok() {
         return false;
@@ -323,6 +322,9 @@ async fn is_there(parts: &Weak<Parts>) -> bool {
     match link.call(&redis::cmd("TIME")).await {
         Ok(time) => link.0.note_time(asked, time),
         Err(why) => tracing::debug!(%why, "Redis did not tell the time"),
+    }
+    if link.0.way.has_moved().await {
+        link.0.lost(Some(number), "another server is the primary");
     }
     true
 }
@@ -343,7 +345,7 @@ async fn open(way: &Way, number: u64) -> Result<(Up, Instant, (u64, u64)), Redis
 async fn listen(way: Way, channels: Vec<String>, tell: mpsc::Sender<Heard>, again: Arc<Notify>) {
     let mut pauses = Pauses::default();
     while !tell.is_closed() {
-        if let Ok(Ok(heard)) = timeout(OPENING, begin(&way, &channels)).await {
+        if let Ok(Ok((heard, mut moves))) = timeout(OPENING, begin(&way, &channels)).await {
             pauses = Pauses::default();
             let mut messages = heard.into_on_message();
             if tell.send(Heard::Gap).await.is_err() {
@@ -354,6 +356,7 @@ async fn listen(way: Way, channels: Vec<String>, tell: mpsc::Sender<Heard>, agai
                     biased;
                     () = tell.closed() => return,
                     () = again.notified() => None,
+                    () = moves.next() => None,
                     message = messages.next() => message,
                 };
                 let Some(message) = message else { break };
@@ -368,10 +371,10 @@ async fn listen(way: Way, channels: Vec<String>, tell: mpsc::Sender<Heard>, agai
     }
 }
 
-async fn begin(way: &Way, channels: &[String]) -> Result<PubSub, RedisError> {
-    let mut heard = way.messages().await?;
+async fn begin(way: &Way, channels: &[String]) -> Result<(PubSub, Moves), RedisError> {
+    let (mut heard, moves) = way.messages().await?;
     heard.subscribe(channels).await?;
-    Ok(heard)
+    Ok((heard, moves))
 }
 
 /// How long to wait before the next try: longer each time, up to a most, and not the same for all.

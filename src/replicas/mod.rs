@@ -7,6 +7,7 @@ mod link;
 mod queue;
 mod seal;
 mod second;
+mod sentinels;
 mod voices;
 mod way;
 

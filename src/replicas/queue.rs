@@ -1,6 +1,10 @@
 //! What is yet to be told to the others, and in which order. While Redis is away it waits here, within a bound.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::mem;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::entry::Place;
 
@@ -9,6 +13,9 @@ const MOST: usize = 10_000;
 
 /// Most that goes into one message.
 const TOGETHER: usize = 100;
+
+/// For how long it is remembered what was told. Two gateways find out within less that another server is the primary.
+const LATELY: Duration = Duration::from_secs(5);
 
 struct Item {
     places: BTreeSet<Place>,
@@ -38,6 +45,8 @@ pub struct Queue {
     is_lost: bool,
     /// Places of what waits: what the second level has of them may be older than what this gateway knows.
     places: HashMap<Place, usize>,
+    /// What was told, and when; `None`: everything was to be forgotten.
+    lately: VecDeque<(Instant, Option<Item>)>,
 }
 
 impl Queue {
@@ -45,9 +54,7 @@ impl Queue {
     pub fn put(&mut self, places: BTreeSet<Place>, text: Box<str>) -> u64 {
         self.last += 1;
         if self.items.len() == MOST {
-            self.items.clear();
-            self.places.clear();
-            self.is_lost = true;
+            self.lose();
         }
         if !self.is_lost {
             for place in &places {
@@ -56,6 +63,12 @@ impl Queue {
             self.items.push_back(Item { places, text });
         }
         self.last
+    }
+
+    fn lose(&mut self) {
+        self.items.clear();
+        self.places.clear();
+        self.is_lost = true;
     }
 
     /// The number of the last thing that was put in.
@@ -80,7 +93,12 @@ impl Queue {
     /// Notes that a batch was told.
     pub fn told(&mut self, batch: &Batch) {
         let (_, last) = batch.numbers;
+        let now = Instant::now();
+        while self.lately.len() >= MOST || self.lately.front().is_some_and(|(at, _)| now - *at > LATELY) {
+            self.lately.pop_front();
+        }
         if batch.places.is_none() {
+            self.lately.push_back((now, None));
             // What came meanwhile was dropped, too, and is yet to be told of.
             self.is_lost = last < self.last;
             self.told = last;
@@ -89,12 +107,30 @@ impl Queue {
         // What was dropped since is told of by the next.
         while self.told < last && !self.is_lost {
             self.told += 1;
-            for place in self.items.pop_front().into_iter().flat_map(|item| item.places) {
-                if let Some(count) = self.places.get_mut(&place) {
+            let Some(item) = self.items.pop_front() else { continue };
+            for place in &item.places {
+                if let Some(count) = self.places.get_mut(place) {
                     *count -= 1;
                     if *count == 0 {
-                        self.places.remove(&place);
+                        self.places.remove(place);
                     }
+                }
+            }
+            self.lately.push_back((now, Some(item)));
+        }
+    }
+
+    /// Has what was told lately told once more. The others may not have heard it: they hear another server since.
+    pub fn again(&mut self) {
+        for (at, item) in mem::take(&mut self.lately) {
+            match item {
+                _ if at.elapsed() > LATELY => {}
+                Some(Item { places, text }) => {
+                    self.put(places, text);
+                }
+                None => {
+                    self.last += 1;
+                    self.lose();
                 }
             }
         }
@@ -146,6 +182,33 @@ mod tests {
         assert_eq!(queue.next().map(|batch| batch.numbers), Some((3, 3)));
         queue.told(&queue.next().expect("a batch"));
         assert!(queue.next().is_none() && !queue.untold().concerns(&places(&["a", "b", "c"])));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_told_lately_is_told_again_under_new_numbers() {
+        let mut queue = Queue::default();
+        queue.put(places(&["a"]), "1".into());
+        queue.told(&queue.next().expect("a batch"));
+        tokio::time::advance(LATELY).await;
+        queue.put(places(&["b"]), "2".into());
+        queue.told(&queue.next().expect("a batch"));
+        tokio::time::advance(LATELY / 2).await;
+        queue.again();
+        let again = Batch { numbers: (3, 3), places: Some(places(&["b"])), texts: vec!["2".into()] };
+        assert_eq!(queue.next(), Some(again.clone()));
+        assert!(queue.untold().concerns(&places(&["b"])));
+        queue.told(&again);
+        // Everything, once it was that.
+        queue.lose();
+        queue.put(places(&["c"]), "4".into());
+        queue.told(&queue.next().expect("a batch"));
+        queue.again();
+        assert_eq!(queue.next().map(|batch| (batch.numbers, batch.places)), Some(((5, 6), None)));
+        tokio::time::advance(2 * LATELY).await;
+        queue.told(&queue.next().expect("a batch"));
+        tokio::time::advance(2 * LATELY).await;
+        queue.again();
+        assert_eq!(queue.next(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the gateways say to each other: what was told, that it was taken, and that one is there.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -82,11 +83,12 @@ impl Inner {
         join_all(reminded).await;
     }
 
-    /// Has this one hear itself and says whether it is to be waited for; gives all who are.
-    async fn beat(&self, is_there: bool) -> Result<BTreeSet<Member>, Trouble> {
+    /// Has this one hear itself and says whether it is to be waited for; gives all who are. `life`: becomes that of the server that was asked.
+    async fn beat(&self, is_there: bool, life: &mut Box<str>) -> Result<BTreeSet<Member>, Trouble> {
         let channel = self.own(&self.member);
         let beat = self.spell(&channel, &Message::Beat).ok_or(Trouble::Away)?;
-        let there = self.link.script(&BEAT, |script, _| {
+        let there = self.link.script(&BEAT, |script, run| {
+            *life = run.into();
             script.key(self.link.name("members"));
             script.arg(&*self.member).arg(channel).arg(beat).arg(SILENT.as_millis() as u64).arg(u8::from(is_there));
         });
@@ -121,7 +123,7 @@ pub async fn speak(inner: Arc<Inner>) {
 pub async fn beat(inner: Arc<Inner>, restart: Restart) {
     let mut often = interval(OFTEN);
     often.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut since, mut waited) = (Instant::now(), None);
+    let (mut since, mut waited, mut life) = (Instant::now(), None, Box::<str>::default());
     loop {
         tokio::select! {
             // In order here and in `link`, so that what is simulated takes the same course each time.
@@ -131,8 +133,15 @@ pub async fn beat(inner: Arc<Inner>, restart: Restart) {
         }
         let is_there = inner.hears() && !inner.is_leaving.load(Ordering::Relaxed);
         let asked_after = lock(&inner.acks).last();
-        let there = inner.beat(is_there).await;
+        let mut now = Box::default();
+        let there = inner.beat(is_there, &mut now).await;
         if let Ok(there) = &there {
+            // What was told to another server may have been told to nobody: the others go to the new one at other times.
+            let before = mem::replace(&mut life, now);
+            if !before.is_empty() && before != life {
+                lock(&inner.queue).again();
+                inner.put.notify_one();
+            }
             let done = lock(&inner.acks).there(there, asked_after);
             inner.note_done(done);
             lock(&inner.heard).there(there);

@@ -135,6 +135,11 @@ fn what_joins_gateways_is_hidden_and_has_to_be_usable() {
     for url in ["http://:planted-secret@cache.example", "planted secret", "redis://cache.example/planted"] {
         assert_eq!(with(url, key), Some(64), "{url}");
     }
+    let sentinels = "redis://watch:planted-secret@one.example:26379/0?master_name=main&addr=two.example:26379";
+    assert_eq!(with(&format!("{sentinels}&username=gateway&password=planted"), key), Some(0));
+    for rest in ["&addr=planted", "&password=secret&planted", "&sentinel_password=planted", "&username=planted"] {
+        assert_eq!(with(&format!("{sentinels}{rest}"), key), Some(64), "{rest}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! of that when Redis fails.
 
 mod failing;
+mod failover;
 pub mod server;
 
 use std::collections::BTreeMap;

@@ -8,7 +8,7 @@ mod quota;
 use contacts_gateway::sandbox::Options;
 use futures_util::future::join_all;
 
-use super::replicas::server::{Redis, Wire};
+use super::replicas::server::{Redis, Watched, Wire};
 use super::support::*;
 
 /// Three gateways over one sandbox, each with a URL of Redis and these settings.

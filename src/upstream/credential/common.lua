@@ -12,6 +12,10 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local function get(field) return redis.call('HGET', key, field) or nil end
 local function set(...) redis.call('HSET', key, ...) redis.call('PEXPIRE', key, KEPT) end
+-- Which server this is, for as long as it runs. One that takes the place of another, or is started again, may have missed what that one
+-- was told last: it does not go by what was free or in doubt there.
+local server = redis.call('INFO', 'server')
+local life = server:match('run_id:(%x+)') or ''
 
 local known = tonumber(get('version') or '0')
 if op == 'hold' or op == 'give' then
@@ -24,7 +28,7 @@ if op == 'hold' or op == 'give' then
     if not holder then return {2, ''} end
   elseif holder then
     redis.call('HDEL', key, 'owner', 'until')
-    set('free', 1)
+    set('free', life)
   end
   return {0, ''}
 end
@@ -37,22 +41,22 @@ if version > known and row ~= '' then
 end
 if op == 'put' then
   redis.call('HDEL', key, 'owner', 'until', 'doubt')
-  set('free', 1)
+  set('free', life)
 end
 if op ~= 'take' then return {0, ''} end
 
 local holder = get('owner')
 if holder and holder ~= owner and tonumber(get('until') or '0') > now then return {2, ''} end
-if holder ~= owner and not get('free') then
-  -- Nothing is known here, or a lock ran out. Whoever has a newer pair, or is about to, is given time to say so.
-  local since = tonumber(get('doubt') or '0')
-  if since == 0 then
-    set('doubt', now)
+if holder ~= owner and get('free') ~= life then
+  -- Nothing is known here, or not enough, or a lock ran out. Whoever has a newer pair, or is about to, is given time to say so.
+  local where, since = (get('doubt') or ''):match('^(%x*) (%d+)$')
+  if where ~= life then
+    set('doubt', string.format('%s %.0f', life, now))
     redis.call('PUBLISH', channel, key)
     return {2, ''}
   end
-  local uptime = tonumber(redis.call('INFO', 'server'):match('uptime_in_seconds:(%d+)') or '0')
-  if math.abs(now - since) < ((holder or uptime < 10) and LATER or SOON) then return {2, ''} end
+  local uptime = tonumber(server:match('uptime_in_seconds:(%d+)') or '0')
+  if math.abs(now - tonumber(since)) < ((holder or get('free') or uptime < 10) and LATER or SOON) then return {2, ''} end
 end
 set('owner', owner, 'until', now + LOCK)
 redis.call('HDEL', key, 'doubt', 'free')

@@ -1,11 +1,13 @@
-//! A redis-server of the test's own, and a wire to it that can be cut.
+//! A redis-server of the test's own, others that take its place, and a wire to it that can be cut.
 
+use std::collections::HashMap;
 use std::net::TcpListener as Bound;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Client, Connection, cmd};
+use redis::{Client, Connection, FromRedisValue, cmd};
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +20,7 @@ use super::super::support::local;
 pub struct Redis {
     port: u16,
     folder: TempDir,
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
@@ -35,18 +38,66 @@ impl Redis {
             println!("not checked: there is no redis-server on this machine");
             return None;
         }
+        Some(Self::server(&[]))
+    }
+
+    /// One that follows this one, and has what it has.
+    fn replica(&self) -> Self {
+        let replica = Self::server(&["--replicaof", "127.0.0.1", &self.port.to_string()]);
+        while !self.told::<String>(&["INFO", "replication"]).contains("state=online") {
+            std::thread::yield_now();
+        }
+        replica
+    }
+
+    /// One that watches this one, calls it `main`, and knows who follows it.
+    fn sentinel(&self) -> Self {
+        let sentinel = Self::with(|port, folder| {
+            let file = folder.join("sentinel.conf");
+            let settings = format!(
+                "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor main 127.0.0.1 {} 1\n\
+                 sentinel down-after-milliseconds main 60000\nsentinel failover-timeout main 3000\n",
+                folder.display(),
+                self.port
+            );
+            std::fs::write(&file, settings).expect("a file that can be written");
+            vec![file.display().to_string(), "--sentinel".into()]
+        });
+        // It is not to take a machine that is busy for one whose clock jumps, nor to have what it is told of put right.
+        let often = ["info-period", "100", "ping-period", "100", "publish-period", "60000", "tilt-trigger", "60000"];
+        sentinel.ask(&[&["SENTINEL", "DEBUG"][..], &often].concat());
+        let is_good = |replica: &HashMap<String, String>| {
+            replica.get("flags").is_some_and(|flags| flags == "slave")
+                && replica.get("master-link-status").is_some_and(|status| status == "ok")
+        };
+        while !sentinel.told::<Vec<HashMap<_, _>>>(&["SENTINEL", "REPLICAS", "main"]).iter().any(is_good) {
+            std::thread::yield_now();
+        }
+        sentinel
+    }
+
+    fn server(more: &[&str]) -> Self {
+        Self::with(|port, _| {
+            let port = port.to_string();
+            let some = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+            let soon = ["--repl-diskless-sync-delay", "0"];
+            some.into_iter().chain(soon).chain(more.iter().copied()).map(str::to_owned).collect()
+        })
+    }
+
+    fn with(arguments: impl FnOnce(u16, &Path) -> Vec<String>) -> Self {
         let port = Bound::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address").port();
-        let mut redis = Self { port, folder: tempfile::tempdir().expect("a folder"), child: None };
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = arguments(port, folder.path());
+        let mut redis = Self { port, folder, arguments, child: None };
         redis.begin();
-        Some(redis)
+        redis
     }
 
     /// Starts it, with what it saved if it did.
     pub fn begin(&mut self) {
-        let port = self.port.to_string();
-        let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
         let mut server = Command::new("redis-server");
-        let child = server.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null()).spawn();
+        let child = server.args(&self.arguments).current_dir(self.folder.path()).stdout(Stdio::null()).spawn();
         self.child = Some(child.expect("a server"));
         while self.connected().is_none() {
             std::thread::yield_now();
@@ -79,6 +130,23 @@ impl Redis {
     pub fn ask(&self, words: &[&str]) {
         let mut connection = self.connected().expect("a connection");
         cmd(words[0]).arg(&words[1..]).exec(&mut connection).expect("an answer");
+    }
+
+    pub fn told<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = self.connected().expect("a connection");
+        cmd(words[0]).arg(&words[1..]).query(&mut connection).expect("an answer")
+    }
+
+    /// How many hear what gateways tell each other.
+    pub fn hearers(&self) -> usize {
+        let channels: Vec<String> = self.told(&["PUBSUB", "CHANNELS", "contacts-gateway:*:news"]);
+        channels.iter().map(|channel| self.told::<(String, usize)>(&["PUBSUB", "NUMSUB", channel]).1).sum()
+    }
+
+    /// How many said that they are to be waited for.
+    pub fn members(&self) -> usize {
+        let keys: Vec<String> = self.told(&["KEYS", "contacts-gateway:*:members"]);
+        keys.iter().map(|key| self.told::<usize>(&["ZCARD", key])).sum()
     }
 
     fn keys(&self, sort: &str) -> Vec<String> {
@@ -116,10 +184,50 @@ impl Redis {
     }
 }
 
-/// A way to a server.
+/// A server, one that follows it, and a sentinel that watches both.
+pub struct Watched {
+    pub primary: Redis,
+    _replica: Redis,
+    sentinel: Redis,
+    /// What should be another sentinel, and takes connections and says nothing.
+    silent: Bound,
+}
+
+impl Watched {
+    pub fn start() -> Option<Self> {
+        let primary = Redis::start()?;
+        let replica = primary.replica();
+        let sentinel = primary.sentinel();
+        let silent = Bound::bind("127.0.0.1:0").expect("a free port");
+        Some(Self { primary, _replica: replica, sentinel, silent })
+    }
+
+    pub fn url(&self) -> String {
+        let silent = self.silent.local_addr().expect("an address").port();
+        format!("redis://127.0.0.1:{silent}/0?master_name=main&addr=127.0.0.1:{}", self.sentinel.port)
+    }
+
+    /// Kills the primary, which until then is not taken for dead however busy the machine is.
+    pub fn fail(&mut self) {
+        self.sentinel.ask(&["SENTINEL", "SET", "main", "down-after-milliseconds", "300"]);
+        self.primary.kill();
+    }
+
+    /// Has the sentinel believe another one, that a server has taken the place of the primary, which goes on and is not told.
+    pub fn replace(&self, by: &Redis) {
+        let news = format!("127.0.0.1,1,{:040x},9,main,127.0.0.1,{},9", 1, by.port);
+        let port = by.port.to_string();
+        while self.sentinel.told::<(String, String)>(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"]).1 != port {
+            self.primary.ask(&["PUBLISH", "__sentinel__:hello", &news]);
+        }
+    }
+}
+
+/// A way to a server, or to none.
 pub struct Wire {
     port: u16,
-    is_open: Arc<watch::Sender<bool>>,
+    /// The port of the server, and whether it is not cut.
+    to: Arc<watch::Sender<(u16, bool)>>,
     relay: JoinHandle<()>,
 }
 
@@ -132,10 +240,10 @@ impl Drop for Wire {
 impl Wire {
     pub async fn to(redis: &Redis) -> Self {
         let listener = local().await;
-        let (port, to) = (listener.local_addr().expect("an address").port(), redis.port);
-        let is_open = Arc::new(watch::Sender::new(true));
-        let relay = tokio::spawn(relay(listener, to, is_open.clone()));
-        Self { port, is_open, relay }
+        let port = listener.local_addr().expect("an address").port();
+        let to = Arc::new(watch::Sender::new((redis.port, true)));
+        let relay = tokio::spawn(relay(listener, to.clone()));
+        Self { port, to, relay }
     }
 
     pub fn url(&self) -> String {
@@ -143,26 +251,32 @@ impl Wire {
     }
 
     pub fn cut(&self) {
-        self.is_open.send_replace(false);
+        self.to.send_modify(|(_, is_open)| *is_open = false);
     }
 
     pub fn mend(&self) {
-        self.is_open.send_replace(true);
+        self.to.send_modify(|(_, is_open)| *is_open = true);
+    }
+
+    /// Has it lead to another server.
+    pub fn lead(&self, redis: &Redis) {
+        self.to.send_replace((redis.port, true));
     }
 }
 
-async fn relay(listener: TcpListener, to: u16, is_open: Arc<watch::Sender<bool>>) {
+async fn relay(listener: TcpListener, to: Arc<watch::Sender<(u16, bool)>>) {
     loop {
         let (mut near, _) = listener.accept().await.expect("a connection");
-        let mut open = is_open.subscribe();
-        if !*open.borrow() {
+        let mut now = to.subscribe();
+        let (port, is_open) = *now.borrow_and_update();
+        if !is_open {
             continue;
         }
         tokio::spawn(async move {
-            let Ok(mut far) = TcpStream::connect(("127.0.0.1", to)).await else { return };
+            let Ok(mut far) = TcpStream::connect(("127.0.0.1", port)).await else { return };
             tokio::select! {
                 _ = copy_bidirectional(&mut near, &mut far) => {}
-                _ = open.wait_for(|open| !open) => {}
+                _ = now.changed() => {}
             }
         });
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use contacts_gateway::sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -265,5 +266,50 @@ async fn who_was_cut_off_while_it_renewed_does_not_send_a_token_again_that_anoth
         }
     );
     these.ask_all(3).await;
+    assert_eq!(these.renewals(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_forgot_the_newest_token_has_it_told_again_before_anybody_renews() {
+    let Some(mut redis) = Redis::start() else { return };
+    let (near, far) = (Wire::to(&redis).await, Wire::to(&redis).await);
+    let these = Together::new([&near.url(), &far.url(), &near.url()]).await;
+    these.ask_all(1).await;
+    redis.ask(&["SAVE"]);
+    // The first one buys the next, and the second does not hear of it.
+    far.cut();
+    these.expire();
+    assert_eq!(errors(&these.ask(0, 2).await), []);
+    near.cut();
+    redis.kill();
+    redis.begin();
+    far.mend();
+    let ((), ()) = tokio::join!(
+        async {
+            assert_eq!(errors(&these.ask(1, 3).await), []);
+        },
+        async {
+            let is_asked = async {
+                while !redis.hashes("grant").windows(5).any(|part| part == b"doubt") {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(20), is_asked)
+                .await
+                .expect("the others are asked whether they have a newer one");
+            near.mend();
+        }
+    );
+    assert_eq!(these.renewals(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_costs_no_second_renewal() {
+    let Some(mut watched) = Watched::start() else { return };
+    let these = Together::new([&watched.url(); 3]).await;
+    these.ask_all(1).await;
+    watched.fail();
+    these.expire();
+    these.ask_all(2).await;
     assert_eq!(these.renewals(), 2);
 }
