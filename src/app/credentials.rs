@@ -5,6 +5,7 @@ use anyhow::Context;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::replicas::{Link, Seal};
+use crate::spawn;
 use crate::upstream::credential::{self, Common, Consent, Grants, KeyFile, Store, UserType};
 use crate::upstream::{Client, Credential};
 
@@ -44,7 +45,7 @@ pub fn open(
     let opened = config.locations.iter().map(open).collect::<anyhow::Result<Vec<Credential>>>()?;
     if let Some((_, Some(common))) = grants {
         let opened = opened.iter().filter_map(Credential::oauth).cloned().collect();
-        tokio::spawn(credential::compare(common, opened));
+        spawn::boxed(credential::compare(common, opened));
     }
     Ok(opened)
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use moka::sync::Cache;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
@@ -15,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::{Caller, Refusal};
 use crate::caller::Scopes;
 use crate::config::Passthrough as Settings;
+use crate::remembered::{Bound, Remembered};
 use crate::upstream::{Account, Allowance};
 
 /// Longest credential, in bytes.
@@ -31,9 +31,9 @@ const IDLE: Duration = Duration::from_secs(600);
 pub struct Passthrough {
     settings: Settings,
     /// By a digest of location and credential.
-    callers: Cache<[u8; 32], Arc<Caller>>,
-    /// The places for the calls of a location, whoever asks.
-    places: Cache<Box<str>, Arc<Semaphore>>,
+    callers: Remembered<Caller>,
+    /// The places for the calls of a location, whoever asks, by a digest of its id.
+    places: Remembered<Semaphore>,
     allowance: Allowance,
 }
 
@@ -42,9 +42,9 @@ impl Passthrough {
     pub fn new(settings: &Settings, allowance: Allowance) -> Self {
         Self {
             settings: settings.clone(),
-            callers: Cache::builder().max_capacity(MOST).time_to_idle(IDLE).build(),
+            callers: Remembered::within(Bound { idle: Some(IDLE), ..Bound::weight(MOST) }),
             // Never forgotten for idleness: callers who stay would go on with the one that they have.
-            places: Cache::builder().max_capacity(MOST).build(),
+            places: Remembered::within(Bound::weight(MOST)),
             allowance,
         }
     }
@@ -56,7 +56,7 @@ impl Passthrough {
         let location = self.location(location)?;
         // No id of a location has a zero in it, so no two pairs have one digest.
         let digest = Sha256::new().chain_update(location).chain_update([0]).chain_update(bearer).finalize().into();
-        Ok(self.callers.get_with(digest, || self.admit(location, bearer)))
+        Ok(self.callers.get_or(digest, || self.admit(location, bearer)))
     }
 
     fn location<'a>(&'a self, named: Option<&'a [u8]>) -> Result<&'a str, Refusal> {
@@ -74,7 +74,7 @@ impl Passthrough {
 
     fn admit(&self, location: &str, bearer: &str) -> Arc<Caller> {
         let most = self.allowance.concurrency;
-        let places = self.places.get_with(location.into(), || Arc::new(Semaphore::new(most)));
+        let places = self.places.get_or(Sha256::digest(location).into(), || Arc::new(Semaphore::new(most)));
         let zone: TimeZone = self.settings.timezone.clone();
         let account = Account::of_caller(location, zone, SecretString::from(bearer), self.allowance.clone(), places);
         Arc::new(Caller { account: Arc::new(account), scopes: Scopes::ALL })
@@ -98,8 +98,6 @@ mod tests {
             let (bearer, location) = (format!("pit-{n}"), format!("L{n}"));
             assert!(passthrough.caller(Some(bearer.as_bytes()), Some(location.as_bytes())).is_ok());
         }
-        passthrough.callers.run_pending_tasks();
-        passthrough.places.run_pending_tasks();
-        assert!(passthrough.callers.entry_count() <= MOST && passthrough.places.entry_count() <= MOST);
+        assert!(passthrough.callers.weight() <= MOST && passthrough.places.weight() <= MOST);
     }
 }

@@ -51,6 +51,11 @@ impl Slot {
     pub fn of_any(self) -> Self {
         Self::new(self.floor(), 0)
     }
+
+    /// Its number, which no other has.
+    pub fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// The slots of everything that a value was made from: mostly one.

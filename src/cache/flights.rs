@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::epochs::Epoch;
+use crate::spawn;
 
 /// A share in a flight. Dropping the last share stops it.
 pub struct Flight<T: Clone> {
@@ -116,7 +117,7 @@ impl<K: Clone + Eq + Hash + Send + 'static, T: Clone + Send + Sync + 'static> Fl
         let (send, receive) = oneshot::channel();
         let off_board = OffBoard { board: self.board.clone(), key: key.clone(), number };
         // Mapped and not awaited in a block: that would hold the future twice, before it begins and while it goes on.
-        let task = tokio::spawn(reading(as_of).map(|read| {
+        let task = spawn::boxed(reading(as_of).map(|read| {
             drop(off_board);
             // Nobody may be waiting any more.
             let _ = send.send(read);

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
+use crate::spawn;
 use crate::traces::Traces;
 
 /// Runs the gateway.
@@ -26,7 +27,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(apart) = config.metrics_listen {
         let metrics = listen(apart, "GATEWAY_METRICS_LISTEN").await?;
         tracing::info!(address = %metrics.local_addr()?, "metrics");
-        tokio::spawn(http::serve_metrics(app.clone(), metrics));
+        spawn::boxed(http::serve_metrics(app.clone(), metrics));
     }
     tracing::info!(%address, locations = config.locations.len(), upstream = %config.upstream_url, "listening");
     http::serve(app.clone(), listener, stop_signal()).await?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
+use crate::spawn;
 use crate::upstream::{Asked, Errand, Question, Upstream};
 
 /// With fewer keys than this nobody was interrupted.
@@ -79,7 +80,7 @@ impl DataLoader {
             // As a rule it runs when the task that asks waits, which by then has asked for all that it needs now. When another thread is
             // quicker, there are two batches.
             let this = self.clone();
-            tokio::spawn(async move {
+            spawn::boxed(async move {
                 this.wait_for_all().await;
                 let batches = std::mem::take(&mut *this.gathered());
                 batches.into_iter().for_each(|batch| batch.ask(&this.upstream));

@@ -30,6 +30,7 @@ use tokio::time::{Instant, interval, sleep_until};
 use tower::Service;
 
 use super::track::{Answering, Tracked};
+use crate::spawn;
 
 /// Requests of one HTTP/2 connection at one time.
 const STREAMS: u32 = 100;
@@ -92,7 +93,7 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
         };
         let Ok(io) = io else { break };
         let (builder, service, end) = (builder.clone(), service.clone(), end.clone());
-        tokio::spawn(async move { attend(&builder, io, service, limits.quiet, end).await });
+        spawn::boxed(async move { attend(&builder, io, service, limits.quiet, end).await });
     }
     // Those that were connected and not yet taken would lose their requests with the listener.
     if let Ok(listener) = listener.into_std() {
@@ -101,7 +102,7 @@ pub async fn run(mut listener: TcpListener, service: Tracked, limits: Limits, st
             let Ok(io) = TcpStream::from_std(io) else { break };
             let (builder, service, end) = (builder.clone(), service.clone(), end.clone());
             let io = Stream { io, _slot: slot };
-            tokio::spawn(async move { attend(&builder, io, service, limits.quiet, end).await });
+            spawn::boxed(async move { attend(&builder, io, service, limits.quiet, end).await });
         }
     }
     drop(end);

@@ -14,7 +14,6 @@ use apollo_compiler::response::JsonMap;
 use apollo_compiler::validation::{DiagnosticList, Valid};
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument};
 use async_graphql::{Name, Positioned};
-use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::facts::Facts;
@@ -23,6 +22,7 @@ use super::plan::{Steps, Table};
 use super::scan;
 use crate::cache::ENTRY_OVERHEAD;
 use crate::graph::{Code, Error, with_brief_words};
+use crate::remembered::{Bound, Remembered};
 use crate::schema::{self, Schema};
 
 /// Most problems of a document that are told at once.
@@ -124,7 +124,7 @@ pub struct Documents {
     schema: Valid<apollo_compiler::Schema>,
     costs: Table,
     bounds: Bounds,
-    seen: Cache<[u8; 32], Arc<Document>>,
+    seen: Remembered<Document>,
 }
 
 impl Documents {
@@ -132,8 +132,7 @@ impl Documents {
     pub fn new(schema: &Schema, bytes: u64, bounds: Bounds) -> anyhow::Result<Self> {
         let schema = apollo_compiler::Schema::parse_and_validate(schema.sdl(), "schema.graphql")
             .map_err(|problem| anyhow::anyhow!("the schema is not valid: {}", problem.errors))?;
-        let weigh = |_: &[u8; 32], document: &Arc<Document>| u32::try_from(document.bytes).unwrap_or(u32::MAX);
-        let seen = Cache::builder().max_capacity(bytes).weigher(weigh).build();
+        let seen = Remembered::within(Bound::weight(bytes));
         Ok(Self { schema, costs: Table::new(schema::costs()), bounds, seen })
     }
 
@@ -144,7 +143,7 @@ impl Documents {
             return Ok(document);
         }
         let document = Arc::new(self.compile(text, digest)?);
-        self.seen.insert(digest, document.clone());
+        self.seen.insert(digest, document.clone(), u32::try_from(document.bytes).unwrap_or(u32::MAX));
         Ok(document)
     }
 
@@ -200,8 +199,7 @@ impl Documents {
 
     /// Bytes held, as weighed.
     pub fn bytes(&self) -> u64 {
-        self.seen.run_pending_tasks();
-        self.seen.weighted_size()
+        self.seen.weight()
     }
 
     /// The variables as their types have them, with their defaults.

@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::graph::{Code, Error, Request, json};
 use crate::metrics::Metrics;
 use crate::schema::Schema;
+use crate::spawn;
 use answers::{Answers, Key, Outcome};
 pub use answers::{Incoming, Ready, Way};
 pub use asked::Asked;
@@ -346,7 +347,7 @@ impl Operations {
                 Err(why) => return failed(Error::new(Code::Internal, why.to_string())),
             };
             if ready.body.len() > LARGE {
-                tokio::spawn(async move { drop(response) });
+                spawn::boxed(async move { drop(response) });
             }
             Outcome::Ready(Arc::new(ready))
         }

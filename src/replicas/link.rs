@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::way::{Moves, Way};
 use crate::config::Redis;
 use crate::metrics::Metrics;
+use crate::spawn;
 
 /// Most time for a command. Where one takes longer, Redis is away.
 const BOUND: Duration = Duration::from_millis(250);
@@ -121,7 +122,7 @@ impl Link {
     fn by(way: Way, prefix: Box<str>, metrics: Arc<Metrics>) -> Self {
         let (state, began) = (watch::Sender::new(State::Opening), Instant::now());
         let parts = Arc::new(Parts { way, prefix, state, began, ahead: AtomicU64::default(), metrics });
-        tokio::spawn(keep_open(Arc::downgrade(&parts)));
+        spawn::boxed(keep_open(Arc::downgrade(&parts)));
         Self(parts)
     }
 
@@ -200,7 +201,7 @@ impl Link {
     pub fn subscribe(&self, channels: Vec<String>) -> Subscription {
         let (tell, heard) = mpsc::channel(MOST_WAITING);
         let again = Arc::<Notify>::default();
-        tokio::spawn(listen(self.0.way.clone(), channels, tell, again.clone()));
+        spawn::boxed(listen(self.0.way.clone(), channels, tell, again.clone()));
         Subscription { heard, again }
     }
 }

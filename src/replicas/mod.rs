@@ -29,6 +29,7 @@ pub use second::{Found, Look, Reading};
 pub use way::Dial;
 
 use crate::metrics::Metrics;
+use crate::spawn;
 use acks::Acks;
 use queue::Queue;
 
@@ -115,9 +116,9 @@ impl Replicas {
         let channels = [inner.news(), inner.over(), inner.own(&inner.member)];
         let subscription = inner.link.subscribe(channels.into());
         let tasks = [
-            tokio::spawn(voices::beat(inner.clone(), subscription.restart())).abort_handle(),
-            tokio::spawn(voices::listen(inner.clone(), subscription, hears)).abort_handle(),
-            tokio::spawn(voices::speak(inner.clone())).abort_handle(),
+            spawn::boxed(voices::beat(inner.clone(), subscription.restart())).abort_handle(),
+            spawn::boxed(voices::listen(inner.clone(), subscription, hears)).abort_handle(),
+            spawn::boxed(voices::speak(inner.clone())).abort_handle(),
         ];
         Self { inner, tasks }
     }

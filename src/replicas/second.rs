@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::entry::{Entry, TABLE};
 use super::link::{Trouble, in_time};
 use super::{Inner, Replicas, TABLE_MS, lock, new_table, table};
+use crate::spawn;
 
 /// For how long a reading has its turn. While it goes on it is given another one; after a crash, the others wait for so long.
 const TURN: Duration = Duration::from_secs(3);
@@ -77,7 +78,7 @@ impl Reading {
         self.head = head.into();
         if !self.owner.is_empty() {
             let read_on = read_on(self.inner.clone(), self.lock.clone(), self.owner.clone());
-            self.read_on = Some(tokio::spawn(read_on).abort_handle());
+            self.read_on = Some(spawn::boxed(read_on).abort_handle());
         }
     }
 
@@ -102,9 +103,9 @@ impl Drop for Reading {
             return;
         }
         // Without a runtime the process ends, and the turn does by itself.
-        if let Ok(runtime) = Handle::try_current() {
+        if Handle::try_current().is_ok() {
             let (key, lock, owner) = (self.key.clone(), self.lock.clone(), self.owner.clone());
-            runtime.spawn(end(self.inner.clone(), [key, lock, owner], self.head.clone(), brought));
+            spawn::boxed(end(self.inner.clone(), [key, lock, owner], self.head.clone(), brought));
         }
     }
 }

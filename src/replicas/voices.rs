@@ -16,6 +16,7 @@ use super::entry::spell;
 use super::link::{Heard, Restart, Subscription, Trouble, in_time};
 use super::queue::Batch;
 use super::{Hears, Inner, SILENT, TABLE_MS, lock, new_table, table};
+use crate::spawn;
 
 /// How often each says that it is there.
 const OFTEN: Duration = Duration::from_millis(250);
@@ -192,7 +193,7 @@ pub async fn listen(inner: Arc<Inner>, mut subscription: Subscription, hears: im
                         hears.forget_all();
                     }
                     texts.into_iter().flatten().for_each(|text| hears.told(&text));
-                    tokio::spawn(take(inner.clone(), by, numbers.1));
+                    spawn::boxed(take(inner.clone(), by, numbers.1));
                 }
                 // Somebody forgot something, and nobody here can tell what.
                 None => {

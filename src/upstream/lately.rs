@@ -1,14 +1,16 @@
 //! What was changed lately. The upstream's lists follow changes with a delay of seconds: for a while after a change, a row
 //! may show what was before it. And a change of which nobody knows what came may still be made.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
 
 use super::Account;
 use crate::cache::Slot;
 use crate::clock::Clock;
+use crate::remembered::{Bound, Digest, Remembered};
 
 /// For so long after a change, lists may not show it yet (CONTRACT: seconds).
 const LAG: Duration = Duration::from_secs(10);
@@ -19,8 +21,12 @@ const DOUBT: Duration = Duration::from_secs(10);
 /// More changes than so many in that time are not remembered: then rows are taken as they are.
 const MOST: u64 = 100_000;
 
-/// A contact of a location; without an id, any of them.
-type Whose = (Box<str>, Option<Box<str>>);
+struct Change {
+    location: Box<str>,
+    /// Whether it is that of a row.
+    is_row: bool,
+    until: Instant,
+}
 
 /// What a change may be missing from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +43,12 @@ pub enum Behind<'a> {
 
 /// The changes of the last seconds.
 pub struct Lately {
-    changes: Cache<Whose, Instant>,
+    changes: Remembered<Change>,
     began: Instant,
     /// Until when, in milliseconds after the beginning, any change counts: mostly none does, and then none is looked for.
     any_until: AtomicU64,
     /// What a change may still touch.
-    doubts: Cache<Slot, Instant>,
+    doubts: Remembered<Instant>,
     /// Whether there ever was a doubt: mostly not, and then no row is looked up.
     ever_doubted: AtomicBool,
     clock: Clock,
@@ -52,8 +58,8 @@ impl Lately {
     /// Nothing was changed yet.
     pub fn new(clock: Clock) -> Self {
         // What is over leaves, so that those that count can be counted. The clock is no slower than that of the caches, unless a test stops it.
-        let changes = Cache::builder().max_capacity(MOST).time_to_live(LAG).build();
-        let doubts = Cache::builder().max_capacity(MOST).time_to_live(DOUBT).build();
+        let within = |lives| Bound { lives: Some(lives), ..Bound::weight(MOST) };
+        let (changes, doubts) = (Remembered::within(within(LAG)), Remembered::within(within(DOUBT)));
         let (began, any_until) = (clock.now(), AtomicU64::new(0));
         Self { changes, began, any_until, doubts, ever_doubted: AtomicBool::new(false), clock }
     }
@@ -64,17 +70,16 @@ impl Lately {
             return 0;
         }
         let now = self.clock.now();
-        let row = |id: &str| !id.ends_with(TASKS);
-        let changed = |whose: &Whose| whose.0 == account.location && whose.1.as_deref().is_some_and(row);
-        let changes = self.changes.iter().filter(|(whose, until)| *until > now && changed(whose)).count();
-        let doubts = self.doubts.iter().filter(|(_, until)| *until > now).count();
+        let counts = |change: &Change| change.is_row && change.location == account.location && change.until > now;
+        let changes = self.changes.values().filter(|change| counts(change)).count();
+        let doubts = self.doubts.values().filter(|until| **until > now).count();
         changes + doubts
     }
 
     /// Notes that what has this slot may still be changed.
     pub fn doubt(&self, slot: Slot) {
         self.ever_doubted.store(true, Ordering::Relaxed);
-        self.doubts.insert(slot, self.clock.now() + DOUBT);
+        self.doubts.insert(numbered(slot), Arc::new(self.clock.now() + DOUBT), 1);
     }
 
     /// Whether something that has one of these slots may still be changed.
@@ -86,47 +91,43 @@ impl Lately {
     /// The same for one slot, and not because any contact of its location may be the one that is changed.
     pub fn is_itself_in_doubt(&self, slot: Slot) -> bool {
         self.ever_doubted.load(Ordering::Relaxed)
-            && self.doubts.get(&slot).is_some_and(|until| until > self.clock.now())
+            && self.doubts.get(&numbered(slot)).is_some_and(|until| *until > self.clock.now())
     }
 
     /// Notes a change that was made now.
     pub fn note(&self, location: &str, behind: Behind<'_>) {
         let until = self.clock.now() + LAG;
-        let note = |whose| {
+        let note = |behind: Behind<'_>| {
             self.any_until.fetch_max(self.millis(until) + 1, Ordering::Relaxed);
-            self.changes.insert(whose, until);
+            let change = Change { location: location.into(), is_row: matches!(behind, Behind::Row(_)), until };
+            self.changes.insert(behind.digest(location), Arc::new(change), 1);
         };
-        let id = match behind {
-            Behind::Nothing => return,
-            Behind::Tasks(contact) => return note(tasks_of(location, contact)),
-            Behind::Lists => None,
-            Behind::Row(id) => Some(id.into()),
-        };
-        note((location.into(), None));
-        if id.is_some() {
-            note((location.into(), id));
+        match behind {
+            Behind::Nothing => {}
+            Behind::Lists | Behind::Tasks(_) => note(behind),
+            Behind::Row(_) => [Behind::Lists, behind].into_iter().for_each(note),
         }
     }
 
     /// Whether the row of a contact may be older than its last change.
     pub fn is_row_behind(&self, account: &Account, id: &str) -> bool {
-        self.are_lists_behind(account) && self.holds(|| (account.location.clone(), Some(id.into())))
+        self.are_lists_behind(account) && self.holds(account, Behind::Row(id))
     }
 
     /// Whether a search for the tasks of a contact may show them as they were before their last change.
     pub fn are_tasks_behind(&self, account: &Account, contact: &str) -> bool {
-        self.holds(|| tasks_of(&account.location, contact))
+        self.holds(account, Behind::Tasks(contact))
     }
 
     /// Whether a list of the location may lack a contact, or show one that it should not.
     pub fn are_lists_behind(&self, account: &Account) -> bool {
-        self.holds(|| (account.location.clone(), None))
+        self.holds(account, Behind::Lists)
     }
 
-    fn holds(&self, whose: impl FnOnce() -> Whose) -> bool {
+    fn holds(&self, account: &Account, behind: Behind<'_>) -> bool {
         let now = self.clock.now();
         self.millis(now) < self.any_until.load(Ordering::Relaxed)
-            && self.changes.get(&whose()).is_some_and(|until| until > now)
+            && self.changes.get(&behind.digest(&account.location)).is_some_and(|change| change.until > now)
     }
 
     fn millis(&self, at: Instant) -> u64 {
@@ -134,11 +135,23 @@ impl Lately {
     }
 }
 
-/// What the tasks of a contact have behind its id, in which no slash can be.
-const TASKS: &str = "/tasks";
+impl Behind<'_> {
+    fn digest(self, location: &str) -> Digest {
+        let (kind, id) = match self {
+            Self::Nothing => ("nothing", ""),
+            Self::Lists => ("lists", ""),
+            Self::Row(id) => ("row", id),
+            Self::Tasks(contact) => ("tasks", contact),
+        };
+        // No id of a location has a zero in it, so no two have one digest.
+        Sha256::new().chain_update(kind).chain_update(location).chain_update([0]).chain_update(id).finalize().into()
+    }
+}
 
-fn tasks_of(location: &str, contact: &str) -> Whose {
-    (location.into(), Some(format!("{contact}{TASKS}").into()))
+fn numbered(slot: Slot) -> Digest {
+    let mut digest = Digest::default();
+    digest[..4].copy_from_slice(&slot.number().to_le_bytes());
+    digest
 }
 
 #[cfg(test)]

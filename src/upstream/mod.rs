@@ -53,6 +53,7 @@ use together::{Knowledge, Share};
 use crate::cache::{EntityCache, EntityKey, Epoch, Flight, Flights, Held, HeldAny, Joined, Origin, Slots};
 use crate::changes::Changes;
 use crate::replicas::Replicas;
+use crate::spawn;
 
 /// How long it is remembered that something does not exist, at most: it may be created at any moment.
 const MISSING_TTL: Duration = Duration::from_secs(5);
@@ -246,7 +247,7 @@ impl Upstream {
         let Asked::Started(pending) = upstream.ask(question) else {
             return false;
         };
-        tokio::spawn(async move {
+        spawn::boxed(async move {
             // What comes of it is in the cache, or in the log.
             let _ = pending.flight.landed().await;
         });
@@ -320,7 +321,7 @@ impl Upstream {
     /// Sends a call for nothing but to see whether the upstream is there again.
     fn try_aside(&self, account: Arc<Account>, call: Call, mut permit: Permit) {
         let this = self.on(self.errand.without_end());
-        tokio::spawn(async move {
+        spawn::boxed(async move {
             // What comes of it is noted by the permit.
             let _ = this.parts.client.send(&this.errand, &account, &call, &mut permit).await;
         });

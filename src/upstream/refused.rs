@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::account::LOOK_EVERY;
 use super::{Account, Call, Lane, Route, Upstream};
+use crate::spawn;
 
 impl Upstream {
     /// Finds out whether a credential that was refused is taken again: who is sent no requests meanwhile could not. Nobody waits
@@ -17,7 +18,7 @@ impl Upstream {
             return;
         }
         let (this, account) = (self.on(self.errand.in_lane(Lane::Renewals).without_end()), account.clone());
-        tokio::spawn(timeout(LOOK_EVERY, async move {
+        spawn::boxed(timeout(LOOK_EVERY, async move {
             let call = Call::to(ROUTE, &[]).with("locationId", &account.location).with("limit", &1);
             if let Ok(mut permit) = account.governor.admit(&this.errand).await {
                 // What comes of it is noted by the account.

@@ -12,6 +12,7 @@ use super::elsewhere::News;
 use super::{Account, Asked, Behind, Call, Error, Fault, Lane, MISSING_TTL, Question, Upstream};
 use crate::cache::{EntityCache, Epoch, Held, Tag};
 use crate::changes::Change;
+use crate::spawn;
 
 /// By so much the upstream's clock may be behind: what it says to have been created this long before a change began may have
 /// been created by it. Clocks that are kept agree to milliseconds, and some write whole seconds; a form that was sent twice
@@ -134,7 +135,7 @@ impl Upstream {
     /// answer comes.
     pub async fn change<W: Write>(&self, write: W) -> Result<W::Done, Error> {
         let route = write.call().route();
-        let made = tokio::spawn(self.on(self.errand.of_a_change()).make(write.clone()));
+        let made = spawn::boxed(self.on(self.errand.of_a_change()).make(write.clone()));
         let made = match self.errand.lane {
             // Nobody waits for it, and who looked whether it was made before it has ended might make it twice.
             Lane::Background => Ok(made.await),

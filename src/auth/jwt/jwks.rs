@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::keys::KeySet;
 use crate::clock::Clock;
+use crate::spawn;
 
 /// How old a set gets before it is fetched anew, behind the requests.
 const FRESH: Duration = Duration::from_secs(60);
@@ -93,7 +94,7 @@ impl Jwks {
         let next = since + PAUSE.as_millis() as u64;
         if self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             match now.duration_since(held.as_of) < OLD {
-                true => drop(tokio::spawn(self.clone().fetch_if_not_just_done())),
+                true => drop(spawn::boxed(self.clone().fetch_if_not_just_done())),
                 false => self.fetch().await,
             }
         }
@@ -102,7 +103,7 @@ impl Jwks {
     /// Fetches the set, unless that was done just now. Others who ask meanwhile wait for the same.
     pub async fn fetch(self: &Arc<Self>) {
         // In a task of its own: a caller who goes away does not end what others wait for.
-        let _ = tokio::spawn(self.clone().fetch_if_not_just_done()).await;
+        let _ = spawn::boxed(self.clone().fetch_if_not_just_done()).await;
     }
 
     async fn fetch_if_not_just_done(self: Arc<Self>) {

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Header, Validation, decode, decode_header};
-use moka::sync::Cache;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -21,6 +20,7 @@ use super::{Admitted, Refusal};
 use crate::clock::Clock;
 use crate::config::{Jwt as Settings, JwtKeys};
 use crate::live_file::LiveFile;
+use crate::remembered::{Bound, Remembered};
 use crate::upstream::Payer;
 
 /// How far the clocks of issuer and gateway may be apart.
@@ -44,11 +44,10 @@ pub struct Jwt {
     settings: Settings,
     callers: Callers,
     /// By the token's digest. A token is taken from here until it ends or the keys change: then it has to be right anew.
-    good: Cache<[u8; 32], Good>,
+    good: Remembered<Good>,
     clock: Clock,
 }
 
-#[derive(Clone)]
 struct Good {
     reach: Arc<Reach>,
     payer: Payer,
@@ -65,8 +64,7 @@ impl Jwt {
                 Source::Pem(LiveFile::open(path, clock.clone(), |text| KeySet::from_pem(text).map(Arc::new))?)
             }
         };
-        let weight = |_: &[u8; 32], good: &Good| (ENTRY + good.reach.len() * size_of::<usize>()) as u32;
-        let good = Cache::builder().max_capacity(REMEMBERED).weigher(weight).build();
+        let good = Remembered::within(Bound::weight(REMEMBERED));
         Ok(Self { source, settings: settings.clone(), callers, good, clock })
     }
 
@@ -81,13 +79,14 @@ impl Jwt {
         let good = match self.good.get(&digest).filter(|good| good.keys == version) {
             Some(good) => good,
             None => {
-                let good = self.judge(token, keys, version).await?;
-                self.good.insert(digest, good.clone());
+                let good = Arc::new(self.judge(token, keys, version).await?);
+                let weight = ENTRY + good.reach.len() * size_of::<usize>();
+                self.good.insert(digest, good.clone(), weight as u32);
                 good
             }
         };
         if good.ends <= self.clock.wall() {
-            self.good.invalidate(&digest);
+            self.good.remove(&digest);
             return Err(ENDED);
         }
         Ok((good.reach.at(location)?, good.payer))

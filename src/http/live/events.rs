@@ -16,6 +16,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use super::feed::{Asking, Ended, Feed, Opened, errors};
 use crate::metrics::Transport;
 use crate::operation::{Asked, Way};
+use crate::spawn;
 
 /// As often as this something is sent, so that nobody between takes the stream for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -39,7 +40,7 @@ pub async fn stream(
         Opened::Feed(feed) => {
             let (events, body) = mpsc::channel(1);
             let stream = Stream { asking, headers: headers.clone(), events, room };
-            tokio::spawn(stream.feed(feed));
+            spawn::boxed(stream.feed(feed));
             // No async closure: with optimizations the compiler finds a circle in it.
             let next = |mut body: mpsc::Receiver<Bytes>| async move {
                 let bytes = body.recv().await?;

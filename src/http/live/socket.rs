@@ -27,6 +27,7 @@ use crate::http::identify::{LOCATION, identify};
 use crate::http::track::RequestId;
 use crate::metrics::Transport;
 use crate::operation::{Asked, Refusal, Way};
+use crate::spawn;
 
 /// A client has so long until it has said who it is.
 const INIT: Duration = Duration::from_secs(10);
@@ -265,7 +266,7 @@ impl Connection {
         let number = fastrand::u64(..);
         let operation = Operation { asking: asking.clone(), outbox: self.outbox.clone(), id: id.into() };
         let (bytes, ended, key) = (Bytes::copy_from_slice(payload.get().as_bytes()), self.running.clone(), id.into());
-        let task = tokio::spawn(async move {
+        let task = spawn::boxed(async move {
             operation.run(asked, bytes, || ended.ended(&operation.id, number)).await;
         });
         running.insert(key, (number, task.abort_handle()));

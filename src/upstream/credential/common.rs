@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::endpoint::App;
 use super::tokens::Row;
 use crate::replicas::{Link, Seal, Trouble};
+use crate::spawn;
 
 static COMMON: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("common.lua")));
 
@@ -196,7 +197,7 @@ type Sure = Arc<Mutex<Option<Instant>>>;
 impl Lock {
     fn new(common: Common, key: &str, owner: String, since: Instant) -> Self {
         let sure = Sure::new(Mutex::new(Some(since)));
-        let beat = tokio::spawn(keep(common.clone(), key.to_owned(), owner.clone(), sure.clone()));
+        let beat = spawn::boxed(keep(common.clone(), key.to_owned(), owner.clone(), sure.clone()));
         Self { common, key: key.to_owned(), owner, sure, beat }
     }
 
@@ -226,6 +227,6 @@ impl Drop for Lock {
     fn drop(&mut self) {
         self.beat.abort();
         let (common, key, owner) = (self.common.clone(), self.key.clone(), self.owner.clone());
-        tokio::spawn(async move { common.ask("give", &key, 0, None, &owner).await });
+        spawn::boxed(async move { common.ask("give", &key, 0, None, &owner).await });
     }
 }

@@ -18,6 +18,7 @@ use super::tokens::{Tokens, UserType, digest};
 use super::trouble::Trouble;
 use crate::clock::Clock;
 use crate::replicas::Heard;
+use crate::spawn;
 use crate::upstream::error::Fault;
 
 /// How often the store is asked whether an installation through another process helps.
@@ -208,7 +209,7 @@ impl OAuth {
     /// Finds out whether trouble is over. A gateway that is not ready is sent no call that would.
     pub fn look_again(&self) {
         let this = self.clone();
-        tokio::spawn(async move { this.bearer().await.is_ok() });
+        spawn::boxed(async move { this.bearer().await.is_ok() });
     }
 
     /// The location's bearer, if there is one that can be used. A company's own opens no location.
@@ -239,7 +240,7 @@ impl OAuth {
     /// Takes what consent gave. It goes on when whoever waits for it has gone: a code works once.
     pub async fn install(&self, code: SecretString) -> Result<(), Trouble> {
         let this = self.clone();
-        let done = tokio::spawn(async move { this.redeem(&code).await }).await;
+        let done = spawn::boxed(async move { this.redeem(&code).await }).await;
         done.unwrap_or_else(|_| {
             Err(Trouble::Upstream(Fault::Gateway("the installation ended without a result".into())))
         })

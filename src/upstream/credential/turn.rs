@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 
+use crate::spawn;
+
 /// A share in work that is under way; `None`: it ended without a result, which only a panic or the end of the
 /// process can make happen.
 pub type Work<T> = Shared<BoxFuture<'static, Option<T>>>;
@@ -28,7 +30,7 @@ impl<T: Clone + Send + Sync + 'static> Turn<T> {
             return under_way.clone();
         }
         let over = Over(self.0.clone());
-        let task = tokio::spawn(async move {
+        let task = spawn::boxed(async move {
             let _over = over;
             work.await
         });

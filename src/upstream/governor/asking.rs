@@ -12,6 +12,7 @@ use super::line::Line;
 use super::quota::Room;
 use super::{Governor, State};
 use crate::replicas::{Link, Trouble, in_time};
+use crate::spawn;
 use crate::upstream::errand::Lane;
 
 static LEASE: LazyLock<Script> = LazyLock::new(|| in_time(include_str!("lease.lua")));
@@ -54,7 +55,7 @@ impl Governor {
         let Some(lease) = state.lease.as_mut().filter(|lease| !lease.is_asking) else { return };
         if lease.is_due(want, is_spare, now) {
             lease.is_asking = true;
-            tokio::spawn(self.clone().keep_asking());
+            spawn::boxed(self.clone().keep_asking());
         }
     }
 

@@ -21,6 +21,7 @@ use super::errand::{Errand, Lane};
 use super::error::{Error, Fault};
 use crate::clock::Clock;
 use crate::replicas::Link;
+use crate::spawn;
 use asking::Common;
 pub use breaker::End;
 use breaker::{Breaker, PAUSE, Verdict};
@@ -253,7 +254,7 @@ impl Governor {
         if state.wakes.is_none_or(|wakes| at < wakes) {
             state.wakes = Some(at);
             let this = self.clone();
-            tokio::spawn(async move {
+            spawn::boxed(async move {
                 sleep(at.saturating_duration_since(this.now())).await;
                 let mut state = this.state();
                 state.wakes = state.wakes.filter(|wakes| *wakes != at);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::super::account::Account;
 use super::super::call::Route;
 use super::super::error::{Error, Fault};
+use crate::remembered::{Bound, Digest as Whose, Remembered};
 
 /// How long a route is left alone that failed without having been refused.
 const REST: Duration = Duration::from_secs(30);
@@ -75,26 +75,27 @@ pub fn is_refusal(error: &Error) -> bool {
 /// What is known of each credential.
 pub struct Knowledge {
     /// By route.
-    states: Cache<[u8; 32], Arc<Mutex<State>>>,
+    states: Remembered<Mutex<State>>,
     /// Whether a route was refused. Held during a look: two of them could both be refused.
-    refused: Cache<[u8; 32], Arc<Mutex<bool>>>,
+    refused: Remembered<Mutex<bool>>,
 }
 
 impl Default for Knowledge {
     fn default() -> Self {
-        Self { states: Cache::new(MOST), refused: Cache::new(MOST) }
+        let bound = Bound::weight(MOST);
+        Self { states: Remembered::within(bound), refused: Remembered::within(bound) }
     }
 }
 
 impl Knowledge {
     /// What is known of a route.
     pub fn of(&self, account: &Account, route: Route) -> Arc<Mutex<State>> {
-        self.states.get_with(whose(account, route.template), Arc::default)
+        self.states.get_or(whose(account, route.template), Arc::default)
     }
 
     /// Whether any route was refused.
     pub fn refused(&self, account: &Account) -> Arc<Mutex<bool>> {
-        self.refused.get_with(whose(account, ""), Arc::default)
+        self.refused.get_or(whose(account, ""), Arc::default)
     }
 
     /// Whether there will yet be a look at a route, or is one now.
@@ -104,7 +105,7 @@ impl Knowledge {
 }
 
 /// A token is known by itself, wherever it is used; a grant by its location, since its tokens come and go.
-fn whose(account: &Account, route: &str) -> [u8; 32] {
+fn whose(account: &Account, route: &str) -> Whose {
     let whose = Sha256::new().chain_update(route).chain_update([0]);
     let bearer = account.credential.held().filter(|_| account.credential.oauth().is_none());
     let whose = match &bearer {

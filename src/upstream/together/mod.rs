@@ -21,6 +21,7 @@ use super::error::{Error, Fault};
 use super::governor::{End, Held as HeldBack};
 use super::{Asked, Parts, Question, Session, Upstream};
 use crate::cache::{EntityKey, Kind, View};
+use crate::spawn;
 pub use known::Knowledge;
 use known::{State, is_refusal, may_use};
 
@@ -168,7 +169,7 @@ impl Upstream {
                 return Arc::default();
             }
             // It goes on when nobody waits for it any more: a look that is given up would have to be made again.
-            match tokio::spawn(self.clone().read_first(how, account.clone(), part, (state, refused))).await {
+            match spawn::boxed(self.clone().read_first(how, account.clone(), part, (state, refused))).await {
                 Ok(Some(part)) => brought.extend(part),
                 Ok(None) | Err(_) => return Arc::default(),
             }
