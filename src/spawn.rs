@@ -5,6 +5,7 @@ use tokio::task::JoinHandle;
 
 /// Like `tokio::spawn`, of which a copy is compiled for each type of future, and for each of the runtime's two schedulers. Boxed
 /// there is one copy for each type of output: half a megabyte less of program.
+#[track_caller]
 pub fn boxed<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,

@@ -111,7 +111,7 @@ impl Lately {
 
     /// Whether the row of a contact may be older than its last change.
     pub fn is_row_behind(&self, account: &Account, id: &str) -> bool {
-        self.are_lists_behind(account) && self.holds(account, Behind::Row(id))
+        self.holds(account, Behind::Row(id))
     }
 
     /// Whether a search for the tasks of a contact may show them as they were before their last change.
