@@ -10,7 +10,7 @@
 //!
 //! [`metrics`] is what is counted on that way, and [`traces`] what is told of it to a collector. [`app`] builds and connects all of it from the [`config`]; [`command`] is the command line. [`sandbox`] is a
 //! stand-in for the upstream and shares nothing with the rest. [`events`] are what the upstream tells by itself, and [`changes`] what watchers are told.
-//! [`state`] is what outlives the process, and [`replicas`] what joins several of them.
+//! [`state`] is what outlives the process, and [`replicas`] what joins several of them. [`remembered`] and [`spawn`] keep copies of code few.
 
 pub mod app;
 pub mod auth;

@@ -10,8 +10,8 @@ use moka::sync::Cache;
 /// What stands for something: its SHA-256, or a number that is its own.
 pub type Digest = [u8; 32];
 
-/// Values by digests. Which type they have is forgotten inside, since a copy of the cache's code is compiled for each type of entry:
-/// for this one alone it is 70 kB.
+/// Values by digests. Which type they have is forgotten inside, since a copy of the cache's code is compiled for each type of entry
+/// (docs/decisions/0010).
 pub struct Remembered<V> {
     entries: Cache<Digest, Entry, ahash::RandomState>,
     values: PhantomData<fn() -> V>,

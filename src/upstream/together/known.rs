@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
 use super::super::account::Account;
 use super::super::call::Route;
 use super::super::error::{Error, Fault};
-use crate::remembered::{Bound, Digest as Whose, Remembered};
+use crate::remembered::{Bound, Digest, Remembered};
 
 /// How long a route is left alone that failed without having been refused.
 const REST: Duration = Duration::from_secs(30);
@@ -105,7 +105,7 @@ impl Knowledge {
 }
 
 /// A token is known by itself, wherever it is used; a grant by its location, since its tokens come and go.
-fn whose(account: &Account, route: &str) -> Whose {
+fn whose(account: &Account, route: &str) -> Digest {
     let whose = Sha256::new().chain_update(route).chain_update([0]);
     let bearer = account.credential.held().filter(|_| account.credential.oauth().is_none());
     let whose = match &bearer {
